@@ -1,0 +1,8 @@
+//! perchd turns a Linux board into a remote MCP server.
+#![doc = include_str!("manual/house.md")]
+
+pub mod audit;
+pub mod error;
+pub mod limits;
+pub mod principal;
+pub mod world;

@@ -1,0 +1,79 @@
+//! Every number that bounds something, each with its reason. Whatever a stranger can make grow stops here.
+
+/// 2026-11-23: no clock is right that says an earlier time. Raised with each release.
+pub const BUILD_UNIX_SECS: u64 = 1_795_392_000;
+
+// ── connections ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Open sockets. A Pi Zero holds them in 4 MB; one more is answered 503 and closed.
+pub const CONNECTIONS: usize = 320;
+/// Open event streams (`GET /sse`, `GET /mcp`). mcp-remote holds two or three; one more is answered 503.
+pub const STREAMS: usize = 256;
+/// A request's head must be here after this time, and an idle connection is closed after it.
+pub const HEAD_SECS: u64 = 20;
+/// The largest head. Tokens and sessions together take 1 KiB; hyper answers 431 beyond.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// A request's body must be here after this time.
+pub const BODY_SECS: u64 = 20;
+/// A peer that takes nothing for this long is dropped, whether it reads an answer or a stream.
+pub const WRITE_SECS: u64 = 20;
+/// The largest MCP message, with or without Content-Length.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// The largest body of an OAuth request; the longest real one is under 4 KiB.
+pub const FORM_BYTES: usize = 8 * 1024;
+/// The longest query string of `/authorize`; 2 KiB of it may be the client's `state`.
+pub const QUERY_BYTES: usize = 8 * 1024;
+/// A comment on each idle stream: clients and proxies cut what is silent for 60 to 300 s.
+pub const KEEP_ALIVE_SECS: u64 = 20;
+/// What waits for a reader of a stream; one that falls further behind is cut off and connects anew.
+pub const OUTBOX_BYTES: usize = 256 * 1024;
+/// After SIGTERM, what is still going on is cut off.
+pub const DRAIN_SECS: u64 = 5;
+
+// ── MCP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
+pub const ID_BYTES: usize = 128;
+/// Calls that run at once, over all callers; one more gets a tool error.
+pub const CALLS: usize = 64;
+/// A tool without a deadline of its own gets this one. Claude gives up after 300 s.
+pub const CALL_SECS: u64 = 60;
+/// A session of Streamable HTTP, from its beginning. Clients initialize anew after it.
+pub const SESSION_SECS: u64 = 30 * 24 * 3600;
+/// Sessions that were ended by DELETE and are remembered as such. When full, the oldest is forgotten: a session is no
+/// proof of anything, so that one which comes back to life does no harm.
+pub const ENDED_SESSIONS: usize = 256;
+/// The longest client name that is kept.
+pub const CLIENT_NAME_BYTES: usize = 64;
+
+// ── OAuth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The scopes of one token, as text.
+pub const SCOPES_BYTES: usize = 256;
+/// The longest user name or e-mail address.
+pub const SUBJECT_BYTES: usize = 64;
+/// The longest token of any kind that is looked at.
+pub const TOKEN_BYTES: usize = 1024;
+/// Redirect URIs of one client: mcp-remote has one, Claude Code two.
+pub const REDIRECT_URIS: usize = 4;
+/// The longest redirect URI.
+pub const REDIRECT_URI_BYTES: usize = 512;
+/// The longest `state`. It comes back as it was.
+pub const STATE_BYTES: usize = 2048;
+/// An authorization code. RFC 6749 4.1.2 asks for ten minutes at most.
+pub const CODE_SECS: u64 = 60;
+/// A sign-in page that was opened must be sent within this time.
+pub const LOGIN_SECS: u64 = 600;
+/// An access token. mcp-remote refreshes at 60 s left, Claude at five minutes.
+pub const ACCESS_SECS: u64 = 3600;
+/// A refresh token, from the sign-in on: then one signs in again.
+pub const REFRESH_SECS: u64 = 30 * 24 * 3600;
+/// How long the predecessor of a refresh token still gets its successor: two streams of one client refresh at once.
+pub const REFRESH_GRACE_SECS: u64 = 60;
+/// Codes and consents that were spent and are not yet out of date. When full, a new one is refused: forgetting one would
+/// let it be used again. Only who has signed in can fill it.
+pub const SPENT: usize = 256;
+/// Grants whose refresh counter is known. When full, the one that was used longest ago is forgotten, and adopted anew.
+pub const GRANTS: usize = 512;
+/// Grants that were revoked and whose tokens are not yet out of date. When full, everybody signs in again.
+pub const DENIED: usize = 256;

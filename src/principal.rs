@@ -1,0 +1,154 @@
+//! Who is calling: which user, through which client, with which scopes.
+
+use crate::limits;
+use heapless::String as Bounded;
+
+/// Scope names separated by single spaces (RFC 6749 3.3), in the order in which they were granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Bounded<{ limits::SCOPES_BYTES }>);
+
+impl Scopes {
+    /// No scope at all.
+    pub const fn none() -> Self {
+        Scopes(Bounded::new())
+    }
+
+    /// The scopes that are named in `text` and that `is_known` knows, each once.
+    ///
+    /// Unknown ones are left out, not refused: clients ask for `openid email profile` when they know nothing better.
+    pub fn parse(text: &str, is_known: impl Fn(&str) -> bool) -> Self {
+        let mut scopes = Scopes::none();
+        for name in text.split(' ').filter(|name| is_known(name)) {
+            scopes.insert(name);
+        }
+        scopes
+    }
+
+    /// Adds a scope. One that is there already, or has no room any more, changes nothing.
+    pub fn insert(&mut self, name: &str) {
+        let is_token = !name.is_empty() && name.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if !is_token || self.contains(name) || self.0.len() + 1 + name.len() > self.0.capacity() {
+            return;
+        }
+        if !self.0.is_empty() {
+            let _ = self.0.push(' ');
+        }
+        let _ = self.0.push_str(name);
+    }
+
+    /// Whether `name` is among them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.iter().any(|scope| scope == name)
+    }
+
+    /// Those that are in both, in the order of `self`.
+    pub fn intersection(&self, other: &Scopes) -> Scopes {
+        Scopes::parse(self.as_str(), |name| other.contains(name))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|name| !name.is_empty())
+    }
+
+    /// As it stands in a token, a form or a challenge.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names one sign-in: all tokens that came of one approval carry it, and are revoked by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GrantId(pub [u8; 16]);
+
+impl std::fmt::Debug for GrantId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for byte in &self.0[..4] {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A short name for a client: the first bytes of the SHA-256 of its `client_id`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientTag(pub [u8; 8]);
+
+impl std::fmt::Display for ClientTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for ClientTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The user who signed in, as he named himself; `anonymous` where nobody signs in.
+    pub subject: Bounded<{ limits::SUBJECT_BYTES }>,
+    /// The OAuth client that acts for him.
+    pub client: ClientTag,
+    /// The sign-in that the token came from.
+    pub grant: GrantId,
+    /// What he allowed.
+    pub scopes: Scopes,
+}
+
+impl Principal {
+    /// The caller of a server that asks nobody to sign in: allowed whatever `scopes` says.
+    pub fn anonymous(scopes: Scopes) -> Self {
+        let mut subject = Bounded::new();
+        let _ = subject.push_str("anonymous");
+        Principal { subject, client: ClientTag([0; 8]), grant: GrantId([0; 16]), scopes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_repeated_scopes_are_left_out() {
+        let scopes = Scopes::parse("openid math email math  system:read", |name| name == "math" || name == "system:read");
+        assert_eq!(scopes.as_str(), "math system:read");
+        assert!(scopes.contains("math"));
+        assert!(!scopes.contains("mat"));
+        assert!(!scopes.contains(""));
+    }
+
+    #[test]
+    fn a_scope_with_a_space_or_a_quote_is_no_scope() {
+        let mut scopes = Scopes::none();
+        scopes.insert("a b");
+        scopes.insert("a\"b");
+        scopes.insert("");
+        assert!(scopes.is_empty());
+    }
+
+    #[test]
+    fn scopes_stop_at_their_bound() {
+        let mut scopes = Scopes::none();
+        for n in 0..1000 {
+            scopes.insert(&format!("scope-{n}"));
+        }
+        assert!(scopes.as_str().len() <= limits::SCOPES_BYTES);
+        assert!(scopes.iter().all(|name| name.starts_with("scope-")));
+    }
+
+    #[test]
+    fn the_intersection_keeps_what_both_have() {
+        let all = |_: &str| true;
+        let left = Scopes::parse("a b c", all);
+        assert_eq!(left.intersection(&Scopes::parse("c x a", all)).as_str(), "a c");
+    }
+}

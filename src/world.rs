@@ -1,0 +1,94 @@
+//! The clock and the random source. Pure rooms are told what they say; only this room reads them.
+
+use crate::audit::Audit;
+use crate::limits;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment, as the two clocks of a board see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Seconds since 1970, never before [`limits::BUILD_UNIX_SECS`]: what tokens are dated with.
+    pub unix: u64,
+    /// Milliseconds since the program started: what tables and throttles count, as no clock step moves it.
+    pub uptime_ms: u64,
+}
+
+/// Reads both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+    floor: u64,
+}
+
+impl Clock {
+    /// A clock that never says a time before `floor` (seconds since 1970), such as the birth of the key ring.
+    ///
+    /// A board without a battery wakes in 1970; a time before the program was built is never right.
+    pub fn start(floor: u64) -> Self {
+        Clock { started: Instant::now(), floor: floor.max(limits::BUILD_UNIX_SECS) }
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let uptime = self.started.elapsed();
+        Now { unix: unix.max(self.floor), uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// Since the program started.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Bytes that nobody can guess. Tests give their own.
+pub trait Random {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The kernel's random source.
+#[derive(Debug)]
+pub struct Kernel(SystemRandom);
+
+impl Kernel {
+    /// The source; it needs no seed and no file.
+    pub fn new() -> Self {
+        Kernel(SystemRandom::new())
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Random for Kernel {
+    fn fill(&self, bytes: &mut [u8]) {
+        // getrandom(2) fails only on kernels before 3.17; going on without it would mint guessable tokens.
+        #[allow(clippy::expect_used)]
+        self.0.fill(bytes).expect("the kernel gives random bytes");
+    }
+}
+
+/// What a pure room may know of the world, for the length of one request.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// This moment, read once.
+    pub now: Now,
+    /// The random source.
+    pub random: &'a dyn Random,
+    /// Where events worth remembering go.
+    pub audit: &'a dyn Audit,
+}
+
+impl World<'_> {
+    /// `N` random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+}

@@ -1,0 +1,1 @@
+//! perchd driven from outside, over its sockets and its command line.
