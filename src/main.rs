@@ -1,1 +1,3 @@
+//! The perchd program.
+
 fn main() {}
