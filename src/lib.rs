@@ -5,4 +5,5 @@ pub mod audit;
 pub mod error;
 pub mod limits;
 pub mod principal;
+pub mod tool;
 pub mod world;
