@@ -2,6 +2,7 @@
 #![doc = include_str!("manual/house.md")]
 
 pub mod audit;
+pub mod builtin;
 pub mod error;
 pub mod limits;
 pub mod principal;
