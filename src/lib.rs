@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod builtin;
 pub mod error;
+mod http;
 pub mod limits;
 pub mod principal;
 pub mod tool;
