@@ -109,6 +109,7 @@ pub(crate) fn home(home: &Home) -> String {
         &[
             ("board", (&home.board).into()),
             ("origin", (&home.origin).into()),
+            ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
             ("note", Html::fixed(note).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
@@ -414,6 +415,7 @@ mod tests {
         let page = |is_demo, is_open| home(&Home { is_demo, is_open, ..sample_home() });
         assert!(page(true, false).contains("<strong>Demo.</strong>"));
         assert!(page(false, true).contains("<strong>Open.</strong>"));
+        assert!(page(false, false).contains("sign in once") && !page(false, true).contains("sign in once"));
         assert!(!page(false, false).contains("class=\"note\""));
         assert!(home(&Home { tools: Vec::new(), ..sample_home() }).contains("no tools yet"));
     }
