@@ -7,5 +7,6 @@ pub mod error;
 mod http;
 pub mod limits;
 pub mod principal;
+pub mod seal;
 pub mod tool;
 pub mod world;
