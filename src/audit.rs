@@ -12,6 +12,16 @@ pub enum Event<'a> {
         /// Where it wants the browser sent.
         redirect_host: &'a str,
     },
+    /// A registration was refused.
+    RegistrationRefused {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A browser came with a request for authorization that is not good.
+    AuthorizationRefused {
+        /// Why.
+        reason: &'static str,
+    },
     /// A person signed in.
     SignedIn {
         /// Who.
@@ -65,6 +75,16 @@ pub enum Event<'a> {
     Revoked {
         /// The grant.
         grant: GrantId,
+    },
+    /// The same person allowed the same client anew: the older grant ends.
+    Superseded {
+        /// The older grant.
+        grant: GrantId,
+    },
+    /// Every token that was ever issued is dead: too many grants were revoked to remember each, or the owner wished it.
+    AllRevoked {
+        /// Tokens of an epoch before this one are dead.
+        epoch: u32,
     },
     /// A request came with a token that is not good.
     BearerRefused {

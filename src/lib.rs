@@ -6,6 +6,7 @@ pub mod builtin;
 pub mod error;
 mod http;
 pub mod limits;
+pub mod oauth;
 pub mod principal;
 pub mod seal;
 pub mod tool;
