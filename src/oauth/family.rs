@@ -77,7 +77,7 @@ impl Families {
         };
         if family.counter == presented.counter {
             (family.counter, family.life, family.rotated_ms) = (next, life, now.uptime_ms);
-        } else if family.counter != next || now.uptime_ms - family.rotated_ms > limits::REFRESH_GRACE_SECS * 1000 {
+        } else if family.counter != next || now.uptime_ms.saturating_sub(family.rotated_ms) > limits::REFRESH_GRACE_SECS * 1000 {
             return None;
         }
         family.used_ms = now.uptime_ms;

@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_can_be_verified_on_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Attempt>();
+        is_send::<Verified>();
+    }
+
+    #[test]
     fn a_password_is_neither_logged_nor_shown() {
         let bench = Bench::new();
         let page = bench.sign_in_page();
