@@ -196,6 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_an_earlier_epoch_takes_no_room() {
+        let bench = Bench::new();
+        let (access, refresh) = pair(&bench);
+        bench.authority.revoke_all(&bench.world());
+        assert!(bench.authority.denied_text().is_some());
+        for token in [&access, &refresh] {
+            revoke(&bench, &bench.client, token).unwrap();
+            assert_eq!(bench.authority.denied_text(), None);
+        }
+    }
+
+    #[test]
     fn a_full_list_ends_every_token_and_new_ones_are_good() {
         let bench = Bench::new();
         let bystander = bench.tokens_of(&bench.client_id());
