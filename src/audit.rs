@@ -1,9 +1,11 @@
 //! The closed list of things worth remembering. No event carries a token, a code, a password or a key.
 
 use crate::principal::{ClientTag, GrantId};
+use serde::Serialize;
 
 /// Something that happened and that an owner may want to know about later.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     /// A client registered itself (RFC 7591). Costs nothing and allows nothing.
     Registered {
