@@ -38,6 +38,16 @@ impl Denied {
         self.insert(now, grant, ALL, until_unix)
     }
 
+    /// Denies every token of a grant that a newer sign-in has taken the place of, as far as there is room and until the
+    /// next start: nobody asked for its end, and a sign-in writes nothing to the disk.
+    pub(super) fn supersede(&mut self, now: Now, grant: GrantId, until_unix: u64) {
+        if !self.entries.is_full() {
+            let is_changed = self.is_changed;
+            self.insert(now, grant, ALL, until_unix);
+            self.is_changed = is_changed;
+        }
+    }
+
     /// Denies the access tokens of a grant with a counter up to `counter`. Returns the new epoch if one had to begin.
     pub(super) fn deny_access(&mut self, now: Now, grant: GrantId, counter: u32, until_unix: u64) -> Option<u32> {
         self.insert(now, grant, counter.min(ALL - 1), until_unix)

@@ -104,7 +104,9 @@ impl Authority {
                 return self.denied.borrow().epoch();
             };
             world.audit.record(&Event::Superseded { grant });
-            self.end(world, grant, world.now.unix);
+            let until = world.now.unix + limits::REFRESH_SECS + limits::ACCESS_SECS;
+            self.families.borrow_mut().forget(grant);
+            self.denied.borrow_mut().supersede(world.now, grant, until);
         }
     }
 

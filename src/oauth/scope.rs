@@ -2,17 +2,7 @@
 
 use super::Error;
 use crate::principal::Scopes;
-
-/// A scope that this server knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
-    /// Its name on the wire: `system:read`.
-    pub name: String,
-    /// What it lets the assistant do, for the person who is asked.
-    pub about: String,
-    /// Whether it lets the assistant change something.
-    pub is_write: bool,
-}
+pub use crate::tool::Scope;
 
 /// The scopes of a request for authorization.
 ///

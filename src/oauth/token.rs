@@ -118,7 +118,7 @@ mod tests {
         let bench = Bench::new();
         let answer = bench.tokens();
         let members: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members, ["access_token", "token_type", "expires_in", "scope", "refresh_token"]);
+        assert_eq!(members, ["access_token", "expires_in", "refresh_token", "scope", "token_type"]);
         assert_eq!((&answer["token_type"], &answer["expires_in"]), (&"Bearer".into(), &3600.into()));
         assert_eq!(answer["scope"], "math system:read gpio:write");
         assert!(answer["access_token"].as_str().unwrap().len() < 300);
