@@ -14,5 +14,6 @@ mod oauth_tokens;
 mod sign_in;
 mod stop;
 mod streams;
+mod token_abuse;
 mod transcripts;
 mod wire;

@@ -192,7 +192,8 @@ fn a_token_lists_and_calls_what_its_scopes_cover() {
         let tokens = client.sign_in(&format!("ada{}", scopes.len()), scopes);
         assert_eq!(tokens.scope, scopes.join(" "));
         let list = tokens.rpc(board.port, LIST).json();
-        let listed: Vec<_> = list["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+        let listed: Vec<_> =
+            list["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(listed, names);
         assert_eq!(tokens.rpc(board.port, ADD).status == 200, names.contains(&"add"));
         let health = tokens.rpc(board.port, HEALTH);

@@ -2,7 +2,7 @@
 
 use crate::board::Board;
 use crate::oauth::{HELLO, SCOPES, sse};
-use crate::sign_in::{Browser, Client, Form, Redirect, STATE, Tokens, VERIFIER, encoded};
+use crate::sign_in::{Browser, Client, Form, JSON, Redirect, STATE, Tokens, VERIFIER, bearer, encoded};
 use crate::wire::{Reply, ask};
 
 const SIGN_IN: &[(&str, &str)] = &[("email", "ada"), ("password", "secret"), ("action", "sign_in")];
@@ -147,7 +147,7 @@ fn a_page_shows_names_as_text() {
     let board = Board::start("demo");
     let name = r#"<script>alert("1")</script>&"#;
     let body = serde_json::json!({ "client_name": name, "redirect_uris": ["http://[::1]:9/cb"] });
-    let id = ask(board.port, "POST /register", &["content-type: application/json"], &body.to_string()).json()["client_id"].clone();
+    let id = ask(board.port, "POST /register", &[JSON], &body.to_string()).json()["client_id"].clone();
     let client = Client { port: board.port, id: id.as_str().unwrap().to_owned(), redirect_uri: "http://[::1]:9/cb".to_owned() };
     let mut browser = Browser::new(board.port);
     let page = browser.open(&client.address());
@@ -167,11 +167,16 @@ fn pages_tell_the_browser_to_be_careful() {
     let consent = browser.submit(&Form::read(&page), SIGN_IN);
     let refusal = browser.open("/authorize?client_id=x");
     let home = browser.open("/");
-    for (page, form_action) in
-        [(&page, "'self' http://localhost:3334"), (&consent, "'self' http://localhost:3334"), (&refusal, "'self'"), (&home, "'self'")]
-    {
+    for (page, form_action) in [
+        (&page, "'self' http://localhost:3334"),
+        (&consent, "'self' http://localhost:3334"),
+        (&refusal, "'self'"),
+        (&home, "'self'"),
+    ] {
         let policy = page.header("content-security-policy").unwrap();
-        for directive in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", &format!("form-action {form_action}")] {
+        for directive in
+            ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", &format!("form-action {form_action}")]
+        {
             assert!(policy.split("; ").any(|said| said == directive), "{directive}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -208,6 +213,20 @@ fn a_client_that_looks_before_it_opens_a_browser_is_told_in_json() {
     }
 }
 
+#[test]
+fn a_page_elsewhere_on_this_machine_reads_documents_and_no_pages() {
+    let board = Board::start("demo");
+    let client = Client::register(board.port);
+    let origin = "http://localhost:6274";
+    let readable = |path: &str| {
+        let reply = ask(board.port, &format!("GET {path}"), &[&format!("origin: {origin}"), "accept: text/html"], "");
+        reply.header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(readable("/.well-known/oauth-protected-resource"), Some(origin.to_owned()));
+    assert_eq!(readable("/mcp"), Some(origin.to_owned()));
+    assert_eq!((readable(&client.address()), readable("/"), readable("/authorize")), (None, None, None));
+}
+
 /// Everything that a sign-in must keep to itself, from a sign-in that used all of it.
 fn secrets(board: &Board) -> Vec<String> {
     let client = Client::register(board.port);
@@ -223,7 +242,7 @@ fn secrets(board: &Board) -> Vec<String> {
     // And what goes wrong: that is when logs talk.
     let broken = format!("{}x", next.access);
     for (name, value) in [("access_token", &next.access), ("code", &code), ("refresh_token", &next.refresh)] {
-        ask(board.port, &format!("GET /mcp?{}", encoded(&[(name, value)])), &[&crate::sign_in::bearer(&broken)], "");
+        ask(board.port, &format!("GET /mcp?{}", encoded(&[(name, value)])), &[&bearer(&broken)], "");
         ask(board.port, &format!("GET /nowhere/{value}"), &["host: evil.example"], "");
     }
     client.exchange(&code);

@@ -113,7 +113,8 @@ fn a_wrong_verifier_spends_no_code() {
     let board = Board::start("demo");
     let client = Client::register(board.port);
     let code = client.code("ada", SCOPES);
-    for (verifier, error) in [("x".repeat(43), "invalid_grant"), ("x".repeat(42), "invalid_grant"), (String::new(), "invalid_request")]
+    for (verifier, error) in
+        [("x".repeat(43), "invalid_grant"), ("x".repeat(42), "invalid_grant"), (String::new(), "invalid_request")]
     {
         let mut fields = client.exchanges(&code);
         fields.last_mut().unwrap().1 = verifier;

@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 /// RFC 7636 4.1, with every kind of character that it may have.
 pub(crate) const VERIFIER: &str = "a-verifier.of~43_characters-or-more-0123456789";
 pub(crate) const STATE: &str = "state of / the+client & é";
-const FORM: &str = "content-type: application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "content-type: application/x-www-form-urlencoded";
 pub(crate) const JSON: &str = "content-type: application/json";
 
 /// A program that was registered.
