@@ -102,7 +102,7 @@ mod tests {
         Hosts::loopback(SocketAddr::from(([127, 0, 0, 1], 8787)))
     }
 
-    fn headers(name: &hyper::header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
     }
 

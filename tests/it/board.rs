@@ -71,9 +71,8 @@ impl Board {
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Ctrl-C") {
-            if lines.read_line(&mut greeting).unwrap() == 0 {
-                panic!("perchd ended at its start: {greeting}{}", stderr.join().unwrap());
-            }
+            let read = lines.read_line(&mut greeting).unwrap();
+            assert!(read > 0, "perchd ended at its start: {greeting}{}", stderr.join().unwrap());
         }
         let address = greeting.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap();
         let port = address.parse().unwrap();

@@ -129,7 +129,7 @@ fn a_request_for_another_host_is_misdirected() {
     let twice = format!("host: {own}\r\nhost: {own}\r\n");
     let one = format!("host: {own}\r\n");
     for (target, hosts, wanted) in [
-        ("/", "".to_owned(), 400),
+        ("/", String::new(), 400),
         ("/", twice, 421),
         ("/", "host: evil.example\r\n".to_owned(), 421),
         ("/", "host:\r\n".to_owned(), 421),
@@ -141,7 +141,7 @@ fn a_request_for_another_host_is_misdirected() {
         ("http://evil.example/", one.clone(), 421),
         (&format!("http://evil.example@{own}/"), one.clone(), 421),
         (&format!("http://{own}/"), "host: evil.example\r\n".to_owned(), 421),
-        (&format!("http://{own}/"), "".to_owned(), 400),
+        (&format!("http://{own}/"), String::new(), 400),
     ] {
         for path in ["", "mcp", ".well-known/oauth-authorization-server"] {
             let wanted = if wanted == 200 && path == "mcp" { 401 } else { wanted };

@@ -172,12 +172,14 @@ fn an_open_stream_ends_when_its_grant_is_revoked() {
 }
 
 #[test]
-fn a_newer_sign_in_ends_the_older() {
+fn a_newer_sign_in_ends_the_older_at_once() {
     let board = Board::start("demo");
     let client = Client::register(board.port);
     let older = client.sign_in("ada", SCOPES);
     let elsewhere = Client::register(board.port).sign_in("ada", SCOPES);
+    let (mut stream, _) = sse(&board, &older);
     let newer = client.sign_in("ada", SCOPES);
+    assert_eq!(stream.event().unwrap(), None, "and its stream, not only at the next keep-alive");
     assert!(!older.is_good(board.port) && newer.is_good(board.port) && elsewhere.is_good(board.port));
     is_invalid_grant(&client.refresh(&older.refresh));
 }
