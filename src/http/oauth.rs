@@ -174,8 +174,7 @@ fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
 
 fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     if reply::wants_page(headers) {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        return reply::problem(headers, status, error.error(), error.description(), AGAIN);
+        return retry(reply::problem(headers, status(error), error.error(), error.description(), AGAIN));
     }
     as_json(error)
 }
@@ -278,13 +277,21 @@ fn unread(status: StatusCode, error: &str, what: &str) -> Reply {
 }
 
 fn as_json(error: &Error) -> Reply {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut reply = reply::secret_json(status, error.to_json());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
-    }
+    let reply = retry(reply::secret_json(status(error), error.to_json()));
     match error.challenge() {
         Some(challenge) => with_challenge(reply, challenge),
         None => reply,
     }
+}
+
+fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+/// 503 says when to try again.
+fn retry(mut reply: Reply) -> Reply {
+    if reply.status() == StatusCode::SERVICE_UNAVAILABLE {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    }
+    reply
 }

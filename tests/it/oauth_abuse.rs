@@ -246,6 +246,23 @@ fn what_else_is_wrong_with_a_request_is_told_to_the_client() {
     goes_on(board);
 }
 
+#[test]
+fn a_state_comes_back_as_it_was() {
+    let board = Board::start("demo");
+    let client = Client::register(board.port);
+    for state in ["\r\nset-cookie: x=1", "\0", "\"><script>", "&code=x", "#x", "%0d%0a", " ", "\u{1f426}", "a+b"] {
+        let mut asks = client.asks();
+        asks[3].1 = state.to_owned();
+        let mut browser = Browser::new(board.port);
+        let consent = browser.consent(&format!("/authorize?{}", encoded(&asks)), "ada");
+        let reply = browser.approve(&consent, SCOPES);
+        let redirect = Redirect::read(&reply);
+        assert_eq!((redirect.one("state"), redirect.names()), (state.to_owned(), vec!["code", "iss", "state"]));
+        assert_eq!(reply.header("set-cookie"), None);
+    }
+    goes_on(board);
+}
+
 /// A state as long as it may be goes through the whole sign-in, and comes back as it was.
 #[test]
 fn the_longest_request_goes_all_the_way() {

@@ -212,3 +212,41 @@ fn signing_in_and_refreshing_writes_nothing_to_disk() {
     client.revoke(&client.sign_in("ada", SCOPES).refresh);
     assert!(files(&board).contains_key("revoked"), "only a revocation is written down");
 }
+
+#[test]
+fn a_full_list_of_what_was_spent_refuses_and_forgets_nothing() {
+    let board = Board::start("demo");
+    let client = Client::register(board.port);
+    let tokens = client.sign_in("ada", SCOPES);
+    let mut browser = Browser::new(board.port);
+    // That sign-in took two places, a consent takes one.
+    let codes: Vec<_> = (2..perchd::limits::SPENT).map(|_| client.code("bob", SCOPES)).collect();
+    let consent = browser.consent(&client.address(), "carol");
+    let full = browser.approve(&consent, SCOPES);
+    assert_eq!((full.status, full.header("retry-after"), full.header("location")), (503, Some("60"), None));
+    let full = client.exchange(&codes[0]);
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("60")));
+    assert_eq!(full.json()["error"], "temporarily_unavailable");
+    assert!(Tokens::read(&client.refresh(&tokens.refresh)).is_good(board.port), "who is in is not concerned");
+}
+
+#[test]
+fn a_full_list_of_what_was_revoked_ends_every_token() {
+    let mut board = Board::start("demo");
+    let client = Client::register(board.port);
+    let tokens = client.sign_in("ada", SCOPES);
+    for number in 0..=perchd::limits::DENIED {
+        // A next life makes room for sign-ins, and keeps the list of revocations.
+        if number % 100 == 99 {
+            board = board.power_cut();
+        }
+        assert!(tokens.is_good(board.port), "{number}");
+        assert_eq!(client.revoke(&client.sign_in(&format!("bob{number}"), SCOPES).refresh).status, 200);
+    }
+    for _ in 0..2 {
+        assert!(!tokens.is_good(board.port));
+        is_invalid_grant(&client.refresh(&tokens.refresh));
+        board = board.power_cut();
+    }
+    assert!(client.sign_in("ada", SCOPES).is_good(board.port));
+}
