@@ -7,6 +7,7 @@ mod board;
 mod cli;
 mod http_abuse;
 mod limits;
+mod log;
 mod oauth;
 mod oauth_abuse;
 mod oauth_pages;
