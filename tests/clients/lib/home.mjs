@@ -27,6 +27,7 @@ export class Home {
       BROWSER: this.file('bin/xdg-open'),
       MCP_REMOTE_CONFIG_DIR: this.file('mcp-remote'),
       MCP_STORAGE_DIR: this.file('inspector'),
+      MCP_INSPECTOR_SECRET_STORE: 'memory',
       MCP_AUTO_OPEN_ENABLED: 'true',
       NODE_OPTIONS: `--import=file://${record}`,
       WIRE_LOG: this.file('wire'),
