@@ -68,11 +68,15 @@ test('signing in with Chromium', { timeout: 5 * timeout }, async (t) => {
   });
 
   const withoutScript = { javaScriptEnabled: false };
-  await scene('everything works without JavaScript', async (page, client) => {
-    await signIn(page);
-    await decide(page, 'Approve');
-    await tokenWorks(client);
-  }, withoutScript);
+  await scene(
+    'everything works without JavaScript',
+    async (page, client) => {
+      await signIn(page);
+      await decide(page, 'Approve');
+      await tokenWorks(client);
+    },
+    withoutScript,
+  );
 });
 
 async function tokenWorks(client) {

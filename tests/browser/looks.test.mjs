@@ -52,5 +52,8 @@ async function isAccessible(page) {
   await page.evaluate(axe);
   const { violations, passes } = await page.evaluate(() => window.axe.run());
   assert.ok(passes.length > 0, 'rules were applied');
-  assert.deepEqual(violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`), []);
+  assert.deepEqual(
+    violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`),
+    [],
+  );
 }

@@ -40,12 +40,19 @@ test('conformance', { timeout: 20 * 60_000 }, async (t) => {
         checks.filter((check) => ACCEPTED[check.id]).forEach((check) => warned.add(check.id));
         const bad = checks.filter((check) => !['SUCCESS', 'INFO'].includes(check.status) && !ACCEPTED[check.id]);
         assert.deepEqual(bad.map(words), []);
-        assert.ok(checks.some((check) => check.status === 'SUCCESS'), 'at least one check was made');
+        assert.ok(
+          checks.some((check) => check.status === 'SUCCESS'),
+          'at least one check was made',
+        );
       });
     }
   }
   assert.deepEqual([...warned].sort(), Object.keys(ACCEPTED).sort(), 'every accepted warning still comes');
-  console.log(`conformance checks: ${Object.entries(counts).map(([status, count]) => `${count} ${status}`).join(', ')}`);
+  console.log(
+    `conformance checks: ${Object.entries(counts)
+      .map(([status, count]) => `${count} ${status}`)
+      .join(', ')}`,
+  );
 });
 
 async function checksOf(t, server, build, scenario, revision) {

@@ -8,7 +8,10 @@ import { Person } from './lib/person.mjs';
 import { Program } from './lib/program.mjs';
 import { until } from './lib/wait.mjs';
 
-const inspector = path.join(import.meta.dirname, 'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js');
+const inspector = path.join(
+  import.meta.dirname,
+  'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js',
+);
 
 const WAYS = [
   { name: 'http', path: '/mcp', flags: ['--transport', 'http'] },
@@ -37,10 +40,13 @@ for (const way of WAYS) {
 
     await t.test('tools/call add adds', async (t) => {
       const { content } = await run(t, ...ADD, 'a=2', 'b=3');
-      assert.deepEqual(content.map((block) => block.text), ['5']);
+      assert.deepEqual(
+        content.map((block) => block.text),
+        ['5'],
+      );
     });
 
-    await t.test('a bad argument is the tool\'s error, not a crash', async (t) => {
+    await t.test("a bad argument is the tool's error, not a crash", async (t) => {
       const program = await signedIn(t, server, way, [...ADD, 'a=two', 'b=3']);
       assert.equal((await program.finish(60)).code, 5, 'status 5: the tool reported an error');
     });
@@ -64,7 +70,11 @@ async function signedIn(t, server, way, args) {
   const home = await Home.make(t);
   const callback = `http://127.0.0.1:${await freePort()}/oauth/callback`;
   const target = [`${server.base}${way.path}`, ...way.flags, '--callback-url', callback, '--format', 'json'];
-  const program = new Program(t, process.execPath, [inspector, '--cli', ...target, ...args], { env: home.env, cwd: home.path, name: 'inspector' });
+  const program = new Program(t, process.execPath, [inspector, '--cli', ...target, ...args], {
+    env: home.env,
+    cwd: home.path,
+    name: 'inspector',
+  });
   const link = await until('the Inspector to ask for a browser', 45, () => {
     assert.ok(!program.end, 'the Inspector ended before it asked');
     return /navigate to: (\S+)/.exec(program.stderr)?.[1];

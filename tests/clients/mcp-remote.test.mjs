@@ -18,11 +18,10 @@ const WAYS = [
   { name: '/sse by sse-only', path: '/sse', flags: ['--transport', 'sse-only'] },
 ];
 
-const concurrency = 2;
 const timeout = 120_000;
 
 for (const way of WAYS) {
-  test(`mcp-remote on ${way.name}`, { concurrency, timeout }, async (t) => {
+  test(`mcp-remote on ${way.name}`, { timeout: 6 * timeout }, async (t) => {
     const scene = async (name, act) => t.test(name, { timeout }, (t) => stage(t, way).then((stage) => act(stage)));
 
     await scene('a person signs in once and the tool adds', async ({ home, start, signIn }) => {
@@ -56,7 +55,13 @@ for (const way of WAYS) {
       await server.restart(t);
       // On /mcp the very next call must go through; on /sse the client needs a moment to reconnect its stream.
       if (way.path === '/mcp') await addIsThere(host);
-      else await until('a call after the restart', 45, () => addIsThere(host, 5).then(() => true, () => false));
+      else
+        await until('a call after the restart', 45, () =>
+          addIsThere(host, 5).then(
+            () => true,
+            () => false,
+          ),
+        );
       await nobodyWasAsked(home);
     });
 
@@ -122,7 +127,10 @@ async function started(host) {
 
 async function addIsThere(host, seconds) {
   const { tools } = await host.request('tools/list', undefined, seconds);
-  assert.ok(tools.some((tool) => tool.name === 'add'), 'add is listed');
+  assert.ok(
+    tools.some((tool) => tool.name === 'add'),
+    'add is listed',
+  );
   assert.equal(await host.call('add', { a: 2, b: 3 }, seconds), '5');
 }
 
@@ -131,7 +139,10 @@ async function nobodyWasAsked(home) {
   assert.equal((await home.opened()).length, 1, 'no browser but the first');
   const requests = await home.requests();
   assert.ok(requests.length > 0, 'requests were recorded');
-  assert.deepEqual(requests.filter((line) => /\/(authorize|register)$/.test(line)), []);
+  assert.deepEqual(
+    requests.filter((line) => /\/(authorize|register)$/.test(line)),
+    [],
+  );
 }
 
 function count(requests, line) {

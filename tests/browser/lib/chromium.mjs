@@ -36,5 +36,8 @@ export async function newPage(t, browser, options = {}) {
 /** Nothing was refused, nothing failed, and no origin was asked but these. */
 export function nothingStrayed(seen, ...origins) {
   assert.deepEqual(seen.errors, []);
-  assert.deepEqual([...seen.origins].filter((origin) => !origins.includes(origin)), []);
+  assert.deepEqual(
+    [...seen.origins].filter((origin) => !origins.includes(origin)),
+    [],
+  );
 }

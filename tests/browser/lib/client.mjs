@@ -22,7 +22,9 @@ export class Client {
     const listener = http.createServer((request, response) => {
       const url = new URL(request.url, this.redirectUri);
       response.setHeader('content-type', 'text/html');
-      response.end('<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Back at the client</title><h1>Back at the client</h1>');
+      response.end(
+        '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Back at the client</title><h1>Back at the client</h1>',
+      );
       if (url.pathname === '/callback') visit(url.searchParams);
     });
     await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
@@ -78,5 +80,10 @@ export class Client {
 
 function post(url, type, body, headers) {
   const accept = 'application/json, text/event-stream';
-  return fetch(url, { method: 'POST', headers: { 'content-type': type, accept, ...headers }, body, signal: AbortSignal.timeout(10_000) });
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': type, accept, ...headers },
+    body,
+    signal: AbortSignal.timeout(10_000),
+  });
 }

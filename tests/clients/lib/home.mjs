@@ -6,10 +6,10 @@ import { folder } from './perchd.mjs';
 const record = path.join(import.meta.dirname, 'record.mjs');
 
 export class Home {
-  static async make(t) {
+  static async make(t, folders = []) {
     const home = new Home();
     home.path = await folder(t);
-    await mkdir(home.file('bin'));
+    for (const name of ['bin', ...folders]) await mkdir(home.file(name));
     await writeFile(home.file('bin/xdg-open'), '#!/bin/sh\nprintf "%s\\n" "$1" >>"$HOME/opened"\n');
     await chmod(home.file('bin/xdg-open'), 0o755);
     return home;

@@ -7,7 +7,7 @@ import { Program } from './program.mjs';
 import { until } from './wait.mjs';
 
 const root = path.resolve(import.meta.dirname, '../../..');
-const binary = path.resolve(root, process.env.PERCHD ?? 'target/release/perchd');
+export const binary = path.resolve(root, process.env.PERCHD ?? 'target/release/perchd');
 
 /** An empty folder that goes when the test is over. */
 export async function folder(t) {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { within } from './wait.mjs';
 
 export class Program {
-  /** Starts `command`; `t` is the test that owns it. Options: env, cwd, input (a pipe to stdin), name. */
+  /** Starts `command`; `t` is the test that owns it. Options: env, cwd, input (a pipe to stdin), name, group (end its children too). */
   constructor(t, command, args, options = {}) {
     this.name = options.name ?? command;
     this.stdout = '';
@@ -11,6 +11,7 @@ export class Program {
     this.child = spawn(command, args, {
       env: options.env ?? process.env,
       cwd: options.cwd,
+      detached: options.group,
       stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     this.child.stdout.setEncoding('utf8').on('data', (text) => (this.stdout += text));
@@ -21,6 +22,7 @@ export class Program {
     });
     this.ended.then((end) => (this.end = end));
     t.after(() => this.kill());
+    if (options.group) t.after(() => endGroup(this.child.pid));
     t.after(() => t.passed || console.error(this.transcript()));
   }
 
@@ -44,5 +46,14 @@ export class Program {
   transcript() {
     const tail = (text) => text.split('\n').slice(-40).join('\n');
     return `--- ${this.name}, stdout\n${tail(this.stdout)}\n--- ${this.name}, stderr\n${tail(this.stderr)}`;
+  }
+}
+
+/** Whatever a script left in the background. */
+function endGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
   }
 }
