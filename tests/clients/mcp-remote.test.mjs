@@ -65,12 +65,13 @@ for (const way of WAYS) {
       await nobodyWasAsked(home);
     });
 
-    await scene('Reject ends it, with no code and no token', async ({ home, start, signIn }) => {
+    await scene('Reject ends it, with no code and no token', async ({ server, home, start, signIn }) => {
       const host = start();
       host.initialize().catch(() => {});
       const { callback } = await signIn(new Person({ decision: 'Reject' }));
       assert.equal(callback.searchParams.get('error'), 'access_denied');
       assert.equal(callback.searchParams.get('code'), null);
+      assert.equal(callback.searchParams.get('iss'), server.base);
       await until('mcp-remote to end or say why', 45, () => host.program.end || /access_denied/.test(host.program.stderr));
       assert.equal(count(await home.requests(), 'POST /token'), 0);
     });
