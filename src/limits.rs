@@ -54,6 +54,10 @@ pub const SCOPES_BYTES: usize = 256;
 pub const SUBJECT_BYTES: usize = 64;
 /// The longest token of any kind that is looked at.
 pub const TOKEN_BYTES: usize = 1024;
+/// The keys of a ring: the one that seals and three that still open. A rotation a week leaves tokens three weeks.
+pub const RING_KEYS: usize = 4;
+/// The longest sealed form of the sign-in and consent pages: it holds the whole request, `state` and redirect URI included.
+pub const TRANSACTION_BYTES: usize = 4352;
 /// Redirect URIs of one client: mcp-remote has one, Claude Code two.
 pub const REDIRECT_URIS: usize = 4;
 /// The longest redirect URI.

@@ -1,0 +1,139 @@
+//! Disks: what is mounted from a block device, and how full it is.
+
+use crate::builtin::system::memory::Size;
+use crate::builtin::system::root::Root;
+use serde::Serialize;
+use std::fmt;
+
+/// More disks are not looked at.
+const DISKS: usize = 16;
+
+/// One mounted disk.
+#[derive(Debug, Serialize)]
+pub(super) struct Disk {
+    pub(super) mount: String,
+    pub(super) fs: String,
+    pub(super) total_bytes: u64,
+    pub(super) available_bytes: u64,
+    /// As `df` counts: what the superuser keeps back counts as neither.
+    pub(super) used_percent: u8,
+    pub(super) is_read_only: bool,
+}
+
+/// Every disk, each device once.
+pub(super) fn read(root: &Root) -> Vec<Disk> {
+    let text = root.read("/proc/self/mounts").unwrap_or_default();
+    mounts(&text).into_iter().filter_map(|mount| Disk::measure(root, mount)).collect()
+}
+
+/// One line of `/proc/self/mounts` (fstab(5)).
+struct Mount<'a> {
+    device: &'a str,
+    place: String,
+    fs: &'a str,
+    is_read_only: bool,
+}
+
+/// The mounts of block devices. Of one device, the mount with the shortest path: the others show parts of it.
+fn mounts(text: &str) -> Vec<Mount<'_>> {
+    let mut mounts: Vec<Mount<'_>> = Vec::new();
+    for mount in text.lines().filter_map(mount) {
+        match mounts.iter().position(|known| known.device == mount.device) {
+            Some(index) if mount.place.len() < mounts[index].place.len() => mounts[index] = mount,
+            None if mounts.len() < DISKS => mounts.push(mount),
+            _ => {}
+        }
+    }
+    mounts
+}
+
+fn mount(line: &str) -> Option<Mount<'_>> {
+    let mut words = line.split(' ');
+    let (device, place, fs, options) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    // Images of installed packages and of discs are full by design.
+    let is_disk = device.starts_with("/dev/") && !matches!(fs, "squashfs" | "erofs" | "iso9660" | "udf");
+    is_disk.then(|| Mount { device, place: unescaped(place), fs, is_read_only: options.split(',').any(|option| option == "ro") })
+}
+
+/// The kernel writes a space as `\040`.
+fn unescaped(place: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(place.to_owned(), |place, (escape, plain)| place.replace(escape, plain))
+}
+
+impl Disk {
+    fn measure(root: &Root, mount: Mount<'_>) -> Option<Self> {
+        let space = rustix::fs::statvfs(root.place(&mount.place)).ok()?;
+        let (total, free) = (space.f_blocks, space.f_bfree);
+        if total == 0 {
+            return None;
+        }
+        Some(Disk {
+            mount: mount.place,
+            fs: mount.fs.to_owned(),
+            total_bytes: total.saturating_mul(space.f_frsize),
+            available_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+            used_percent: used_percent(total, free, space.f_bavail),
+            is_read_only: mount.is_read_only,
+        })
+    }
+}
+
+/// How full, rounded up, as `df` says it.
+fn used_percent(total: u64, free: u64, available: u64) -> u8 {
+    let used = u128::from(total.saturating_sub(free));
+    let all = used + u128::from(available);
+    let percent = (used * 100).div_ceil(all.max(1));
+    u8::try_from(percent).unwrap_or(100).min(100)
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (available, total) = (Size(self.available_bytes), Size(self.total_bytes));
+        write!(f, "{} ({}): {} % used, {available} of {total} available", self.mount, self.fs, self.used_percent)?;
+        if self.is_read_only { f.write_str(", read-only") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_disk_is_left_out() {
+        let text = "proc /proc proc rw 0 0\ntmpfs /run tmpfs rw 0 0\n/dev/loop3 /snap/core/1 squashfs ro 0 0\n//nas/x /mnt cifs rw 0 0\n\
+                    /dev/sda1\n\n";
+        assert!(mounts(text).is_empty());
+    }
+
+    #[test]
+    fn a_device_is_named_once_by_its_shortest_mount() {
+        let text = "/dev/sda1 /etc/hosts ext4 rw 0 0\n/dev/sda1 / ext4 rw,ro 0 0\n/dev/sda1 /var/snap ext4 rw 0 0\n";
+        let mounts = mounts(text);
+        assert_eq!(mounts.len(), 1);
+        assert_eq!(mounts[0].place, "/");
+        assert!(mounts[0].is_read_only);
+    }
+
+    #[test]
+    fn the_number_of_disks_is_bounded() {
+        let lines: Vec<String> = (0..1000).map(|n| format!("/dev/sd{n} /mnt/{n} ext4 rw 0 0")).collect();
+        assert_eq!(mounts(&lines.join("\n")).len(), DISKS);
+    }
+
+    #[test]
+    fn a_space_in_a_path_is_read() {
+        assert_eq!(mounts("/dev/sda1 /media/my\\040disk vfat rw 0 0")[0].place, "/media/my disk");
+    }
+
+    #[test]
+    fn a_disk_is_as_full_as_df_says() {
+        assert_eq!(used_percent(100, 100, 95), 0);
+        assert_eq!(used_percent(100, 50, 45), 53);
+        assert_eq!(used_percent(100, 5, 0), 100);
+        assert_eq!(used_percent(u64::MAX, 0, u64::MAX), 50);
+        assert_eq!(used_percent(0, 0, 0), 0);
+        assert_eq!(used_percent(10, 20, 0), 0);
+    }
+}

@@ -1,0 +1,59 @@
+//! Where `/proc` and `/sys` are: on the board, or in a tree that a test has made.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// More of a file is not read. `/proc/self/mounts` is the longest of them, at 20 KiB on a machine full of containers.
+const FILE_BYTES: u64 = 64 * 1024;
+/// More entries of a folder are not looked at.
+const ENTRIES: usize = 64;
+
+/// The folder that stands for `/`.
+#[derive(Clone, Debug)]
+pub(super) struct Root(pub(super) PathBuf);
+
+impl Default for Root {
+    fn default() -> Self {
+        Root(PathBuf::from("/"))
+    }
+}
+
+impl Root {
+    /// Where `path`, which begins with `/`, really is.
+    pub(super) fn place(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    /// A file's text without the white space and NULs around it; `None` where there is nothing to read.
+    pub(super) fn read(&self, path: &str) -> Option<String> {
+        let text = read_bounded(&self.place(path))?;
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A file that holds one number.
+    pub(super) fn number<T: std::str::FromStr>(&self, path: &str) -> Option<T> {
+        self.read(path)?.parse().ok()
+    }
+
+    /// The names in a folder that begin with `prefix`, in the order in which people count: `hwmon2` before `hwmon10`.
+    pub(super) fn names(&self, folder: &str, prefix: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.place(folder)) else { return Vec::new() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).take(ENTRIES).collect();
+        names.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        names
+    }
+}
+
+/// A file's text; of a file that is too long, the lines that fit.
+fn read_bounded(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(FILE_BYTES).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 == FILE_BYTES {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        bytes.truncate(end);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,184 @@
+//! How to connect: what the home page and the start of the server tell a person to type, for this very address.
+
+/// One way to connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The client.
+    pub(crate) title: &'static str,
+    /// What to do with the text.
+    pub(crate) note: String,
+    /// To be copied as it stands.
+    pub(crate) text: String,
+}
+
+/// Every way to connect to the server at `origin`, such as `http://localhost:8787`; `board` is the name that clients
+/// get to see, and `is_open` says that nobody signs in.
+pub(crate) fn blocks(origin: &str, board: &str, is_open: bool) -> Vec<Block> {
+    let name = client_side_name(board);
+    let mut blocks = vec![claude_desktop(origin, &name), claude_code(origin, &name, is_open), inspector(origin), older(origin)];
+    blocks.insert(3, if is_open { curl_open(origin) } else { curl(origin) });
+    if is_plain_network(origin) && !is_open {
+        blocks.insert(0, sign_in_by_code(origin));
+    }
+    blocks
+}
+
+fn claude_desktop(origin: &str, name: &str) -> Block {
+    let url = json(&format!("{origin}/mcp"));
+    let allow = if is_plain_network(origin) { ", \"--allow-http\"" } else { "" };
+    Block {
+        title: "Claude Desktop",
+        note: "In Claude Desktop: Settings, Developer, Edit Config. Put this into claude_desktop_config.json and start Claude \
+               Desktop anew. It needs Node.js 20 or later."
+            .to_owned(),
+        text: format!(
+            r#"{{
+  "mcpServers": {{
+    {}: {{
+      "command": "npx",
+      "args": ["-y", "mcp-remote@0.15.1", {url}, "--auth-timeout", "120"{allow}]
+    }}
+  }}
+}}"#,
+            json(name)
+        ),
+    }
+}
+
+fn claude_code(origin: &str, name: &str, is_open: bool) -> Block {
+    let then = if is_open { "." } else { ", then sign in with /mcp inside Claude Code." };
+    Block {
+        title: "Claude Code",
+        note: format!("In a terminal{then}"),
+        text: format!("claude mcp add --transport http {name} {origin}/mcp"),
+    }
+}
+
+fn inspector(origin: &str) -> Block {
+    Block {
+        title: "MCP Inspector",
+        note: format!(
+            "The first command lists the tools in a terminal. The second opens a web page: choose Streamable HTTP and {origin}/mcp."
+        ),
+        text: format!(
+            "npx @modelcontextprotocol/inspector@2.12.0 --cli {origin}/mcp --transport http --method tools/list\n\
+             npx @modelcontextprotocol/inspector@2.12.0"
+        ),
+    }
+}
+
+fn curl(origin: &str) -> Block {
+    Block {
+        title: "curl",
+        note: "The first answer is a 401 that says where to sign in; the second is what clients read there.".to_owned(),
+        text: format!("curl -i {origin}/mcp\ncurl {origin}/.well-known/oauth-protected-resource/mcp"),
+    }
+}
+
+fn curl_open(origin: &str) -> Block {
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"8"}}}"#;
+    Block {
+        title: "curl",
+        note: "Says hello as a client does.".to_owned(),
+        text: format!(
+            "curl -i {origin}/mcp -H 'Content-Type: application/json' \\\n  -H 'Accept: application/json, text/event-stream' \\\n  -d '{hello}'"
+        ),
+    }
+}
+
+fn older(origin: &str) -> Block {
+    Block {
+        title: "Older clients",
+        note: "Clients of the revision 2024-11-05 use HTTP with server-sent events at this address.".to_owned(),
+        text: format!("{origin}/sse"),
+    }
+}
+
+/// mcp-remote and the Inspector send no token over plain HTTP beyond this computer, except one that a code brought.
+fn sign_in_by_code(origin: &str) -> Block {
+    Block {
+        title: "First, once: sign in with a code",
+        note: "This board speaks plain HTTP, over which programs refuse to sign in by browser. This command shows a code to \
+               sign in with, and keeps what it gets for Claude Desktop."
+            .to_owned(),
+        text: format!("npx -y -p mcp-remote@0.15.1 mcp-remote-client {origin}/mcp --allow-http --device-code"),
+    }
+}
+
+/// The board's name as clients and shells take it: Claude Code wants letters, digits, `-` and `_`.
+fn client_side_name(board: &str) -> String {
+    let is_kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name: String = board.chars().map(|c| if is_kept(c) { c } else { '-' }).take(64).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "perchd".to_owned() } else { name.to_owned() }
+}
+
+/// Whether what is sent to `origin` can be read on the way.
+fn is_plain_network(origin: &str) -> bool {
+    let Some(authority) = origin.strip_prefix("http://") else { return false };
+    let is_here = |host: &str| authority.strip_prefix(host).is_some_and(|port| port.is_empty() || port.starts_with(':'));
+    !["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_here)
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "http://localhost:8787";
+
+    fn text(blocks: &[Block], title: &str) -> String {
+        blocks.iter().find(|block| block.title == title).unwrap().text.clone()
+    }
+
+    #[test]
+    fn the_desktop_configuration_is_json_whatever_the_board_is_called() {
+        for (board, name) in
+            [("kitchen", "kitchen"), ("my \"pi\"; rm -rf /", "my--pi---rm--rf"), ("Küche", "K-che"), ("", "perchd")]
+        {
+            let text = text(&blocks(HERE, board, false), "Claude Desktop");
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let args = serde_json::json!(["-y", "mcp-remote@0.15.1", "http://localhost:8787/mcp", "--auth-timeout", "120"]);
+            assert_eq!(json["mcpServers"][name], serde_json::json!({ "command": "npx", "args": args }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_run_never_reaches_one() {
+        let text = text(&blocks(HERE, "$(reboot)`x`", false), "Claude Code");
+        assert_eq!(text, "claude mcp add --transport http reboot--x http://localhost:8787/mcp");
+    }
+
+    #[test]
+    fn each_block_names_this_very_address() {
+        for origin in [HERE, "https://kitchen.local", "http://192.168.1.20:8787"] {
+            for is_open in [true, false] {
+                for block in blocks(origin, "kitchen", is_open) {
+                    assert!(block.text.contains(origin), "{block:?}");
+                    assert!(!block.note.is_empty() && !block.text.ends_with('\n'), "{block:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_http_beyond_this_computer_is_signed_in_to_by_code() {
+        let titles = |origin: &str| blocks(origin, "b", false).iter().map(|block| block.title).collect::<Vec<_>>();
+        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once: sign in with a code");
+        assert_eq!(titles("http://localhost.example.com")[0], "First, once: sign in with a code");
+        for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
+            assert_eq!(titles(origin)[0], "Claude Desktop", "{origin}");
+        }
+        assert!(text(&blocks("http://192.168.1.20:8787", "b", false), "Claude Desktop").contains("\"120\", \"--allow-http\"]"));
+    }
+
+    #[test]
+    fn an_open_server_speaks_of_no_sign_in() {
+        for block in blocks(HERE, "b", true) {
+            assert!(!block.note.contains("sign in") && !block.text.contains("oauth"), "{block:?}");
+        }
+    }
+}

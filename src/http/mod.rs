@@ -1,0 +1,4 @@
+//! One request to one response.
+
+pub(crate) mod connect;
+pub(crate) mod page;

@@ -1,0 +1,422 @@
+//! The pages that people see: from plain data to HTML, and nothing else.
+//!
+//! Each page stands by itself: one inline style, no script, nothing from elsewhere, light and dark.
+
+mod policy;
+mod template;
+
+pub(crate) use policy::content_security_policy;
+
+use crate::http::connect::Block;
+use crate::tool::Scope;
+use template::{Html, fill};
+
+/// The home page.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    /// The board's name.
+    pub(crate) board: String,
+    /// Where the server is, as the browser names it: `http://localhost:8787`.
+    pub(crate) origin: String,
+    /// Any e-mail and password do.
+    pub(crate) is_demo: bool,
+    /// Nobody signs in.
+    pub(crate) is_open: bool,
+    /// How to connect.
+    pub(crate) blocks: Vec<Block>,
+    /// What it offers.
+    pub(crate) tools: Vec<ToolRow>,
+}
+
+/// A tool, as the home page shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct ToolRow {
+    /// Its name for people.
+    pub(crate) title: String,
+    /// Its name in calls.
+    pub(crate) name: String,
+    /// What it does.
+    pub(crate) about: String,
+    /// What a token needs for it.
+    pub(crate) scope: String,
+    /// Whether it changes anything.
+    pub(crate) is_write: bool,
+}
+
+/// The page that asks who one is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignIn<'a> {
+    /// The board's name.
+    pub(crate) board: &'a str,
+    /// What the client calls itself.
+    pub(crate) client_name: &'a str,
+    /// Where the browser goes afterwards, with its port if it has one.
+    pub(crate) redirect_host: &'a str,
+    /// The sealed request that the form carries.
+    pub(crate) transaction: &'a str,
+    /// What was typed last time.
+    pub(crate) email: &'a str,
+    /// What was wrong last time.
+    pub(crate) message: Option<&'a str>,
+    /// Any e-mail and password do.
+    pub(crate) is_demo: bool,
+}
+
+/// The page that asks what a client may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consent<'a> {
+    /// The board's name.
+    pub(crate) board: &'a str,
+    /// What the client calls itself.
+    pub(crate) client_name: &'a str,
+    /// Where the browser goes afterwards, with its port if it has one.
+    pub(crate) redirect_host: &'a str,
+    /// Who signed in.
+    pub(crate) subject: &'a str,
+    /// What the client asks for.
+    pub(crate) scopes: &'a [Scope],
+    /// The sealed request that the form carries.
+    pub(crate) transaction: &'a str,
+}
+
+/// The page that says what went wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Problem<'a> {
+    /// The status of the response.
+    pub(crate) status: u16,
+    /// In two or three words.
+    pub(crate) title: &'a str,
+    /// What happened.
+    pub(crate) what: &'a str,
+    /// What to do next.
+    pub(crate) remedy: &'a str,
+}
+
+/// The home page.
+pub(crate) fn home(home: &Home) -> String {
+    let note = match (home.is_open, home.is_demo) {
+        (true, _) => include_str!("page/note_open.html"),
+        (_, true) => include_str!("page/note_demo.html"),
+        _ => "",
+    };
+    let blocks = Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0)));
+    let tools = match home.tools.as_slice() {
+        [] => Html::fixed("<p>This board offers no tools yet.</p>"),
+        tools => fill("<ul class=\"cards\">\n{{rows}}</ul>", &[("rows", Html::all(tools.iter().map(tool_row)).into())]),
+    };
+    let body = fill(
+        include_str!("page/home.html"),
+        &[
+            ("board", (&home.board).into()),
+            ("origin", (&home.origin).into()),
+            ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
+            ("note", Html::fixed(note).into()),
+            ("blocks", blocks.into()),
+            ("tools", tools.into()),
+        ],
+    );
+    layout(&home.board, "wide", body)
+}
+
+fn connect_block(block: &Block, is_first: bool) -> Html {
+    let open = Html::fixed(if is_first { " open" } else { "" });
+    let values =
+        [("open", open.into()), ("title", block.title.into()), ("note", (&block.note).into()), ("text", (&block.text).into())];
+    fill(include_str!("page/block.html"), &values)
+}
+
+fn tool_row(tool: &ToolRow) -> Html {
+    let effect = if tool.is_write {
+        r#"<span class="tag changes">changes things</span>"#
+    } else {
+        r#"<span class="tag">only reads</span>"#
+    };
+    let values = [
+        ("title", (&tool.title).into()),
+        ("name", (&tool.name).into()),
+        ("about", (&tool.about).into()),
+        ("scope", (&tool.scope).into()),
+        ("effect", Html::fixed(effect).into()),
+    ];
+    fill(include_str!("page/tool.html"), &values)
+}
+
+/// The sign-in page. Its form posts `transaction`, `email`, `password` and `action` (`sign_in` or `reject`) to
+/// `/authorize`.
+pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
+    let message = page.message.map(|message| fill(include_str!("page/alert.html"), &[("message", message.into())]));
+    let described = if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" };
+    let demo = if page.is_demo { include_str!("page/note_demo.html") } else { "" };
+    let body = fill(
+        include_str!("page/sign_in.html"),
+        &[
+            ("board", page.board.into()),
+            ("asker", asker(page.client_name, page.redirect_host).into()),
+            ("message", message.unwrap_or(Html::fixed("")).into()),
+            ("demo", Html::fixed(demo).into()),
+            ("transaction", page.transaction.into()),
+            ("email", page.email.into()),
+            ("described", Html::fixed(described).into()),
+        ],
+    );
+    layout(&format!("Sign in to {}", page.board), "narrow", body)
+}
+
+/// The consent page. Its form posts `transaction`, one `scope` for each ticked box and `action` (`approve` or `reject`)
+/// to `/consent`.
+pub(crate) fn consent(page: &Consent<'_>) -> String {
+    let scopes = match page.scopes {
+        [] => Html::fixed("<p>It asks for nothing: it will see this board, and be able to do nothing on it.</p>"),
+        scopes => {
+            let boxes = Html::all(scopes.iter().enumerate().map(|(index, scope)| scope_box(index, scope)));
+            fill(include_str!("page/scopes.html"), &[("boxes", boxes.into())])
+        }
+    };
+    let body = fill(
+        include_str!("page/consent.html"),
+        &[
+            ("client", page.client_name.into()),
+            ("board", page.board.into()),
+            ("subject", page.subject.into()),
+            ("asker", asker(page.client_name, page.redirect_host).into()),
+            ("scopes", scopes.into()),
+            ("transaction", page.transaction.into()),
+        ],
+    );
+    layout(&format!("Allow {}?", page.client_name), "narrow", body)
+}
+
+/// One box: ticked where the scope only reads. What changes something is for the person to tick.
+fn scope_box(index: usize, scope: &Scope) -> Html {
+    let (checked, mark) =
+        if scope.is_write { ("", r#" <span class="tag changes">changes things</span>"#) } else { (" checked", "") };
+    let id = format!("scope-{index}");
+    let values = [
+        ("id", (&id).into()),
+        ("name", (&scope.name).into()),
+        ("about", (&scope.about).into()),
+        ("checked", Html::fixed(checked).into()),
+        ("mark", Html::fixed(mark).into()),
+    ];
+    fill(include_str!("page/scope.html"), &values)
+}
+
+/// Who asks, and why not to trust the name.
+fn asker(client_name: &str, redirect_host: &str) -> Html {
+    let is_here = |host: &str| redirect_host.strip_prefix(host).is_some_and(|port| port.is_empty() || port.starts_with(':'));
+    let is_loopback = ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_here);
+    let place = if is_loopback { ", a program on the computer that you are using" } else { "" };
+    let values = [("client", client_name.into()), ("host", redirect_host.into()), ("place", place.into())];
+    fill(include_str!("page/asker.html"), &values)
+}
+
+/// The page that says what went wrong.
+pub(crate) fn error(problem: &Problem<'_>) -> String {
+    let status = problem.status.to_string();
+    let values = [
+        ("status", (&status).into()),
+        ("title", problem.title.into()),
+        ("what", problem.what.into()),
+        ("remedy", problem.remedy.into()),
+    ];
+    layout(problem.title, "narrow", fill(include_str!("page/error.html"), &values))
+}
+
+/// What all pages share.
+fn layout(title: &str, width: &str, body: Html) -> String {
+    let values = [
+        ("title", title.into()),
+        ("style", Html::fixed(policy::STYLE).into()),
+        ("mark", Html::fixed(include_str!("page/mark.svg")).into()),
+        ("width", width.into()),
+        ("body", body.into()),
+    ];
+    fill(include_str!("page/layout.html"), &values).into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::connect;
+
+    const ATTACK: &str = "\"><script>x</script>{{title}}";
+
+    fn sample_home() -> Home {
+        let origin = "http://localhost:8787".to_owned();
+        let row = |title: &str, name: &str, about: &str, scope: &str, is_write: bool| {
+            let [title, name, about, scope] = [title, name, about, scope].map(str::to_owned);
+            ToolRow { title, name, about, scope, is_write }
+        };
+        let tools = vec![
+            row("Add", "add", "Adds two numbers.", "math", false),
+            row("Board health", "board_health", "Reads the health of the board.", "system:read", false),
+            row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
+        ];
+        let blocks = connect::blocks(&origin, "kitchen", false);
+        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, blocks, tools }
+    }
+
+    fn sample_sign_in() -> SignIn<'static> {
+        SignIn {
+            board: "kitchen",
+            client_name: "Claude Code",
+            redirect_host: "localhost:3335",
+            transaction: "dHJhbnNhY3Rpb24",
+            email: "ann@example.com",
+            message: Some("The name or the password is wrong."),
+            is_demo: true,
+        }
+    }
+
+    fn sample_scopes() -> [Scope; 3] {
+        let scope = |name: &str, about: &str, is_write| Scope { name: name.to_owned(), about: about.to_owned(), is_write };
+        [
+            scope("math", "Calculate with numbers: it sees nothing of the board", false),
+            scope("system:read", "Read the board's health: temperature, power, memory, disks, load", false),
+            scope("services:write", "Restart nginx and pihole", true),
+        ]
+    }
+
+    fn sample_consent(scopes: &[Scope]) -> Consent<'_> {
+        let (board, client_name, redirect_host) = ("kitchen", "Claude Code", "localhost:3335");
+        Consent { board, client_name, redirect_host, subject: "ann@example.com", scopes, transaction: "dHJhbnNhY3Rpb24" }
+    }
+
+    fn sample_problem() -> Problem<'static> {
+        let what = "This sign-in page was opened more than ten minutes ago.";
+        Problem { status: 400, title: "Too late", what, remedy: "Start again from your assistant." }
+    }
+
+    /// Every page, with its name.
+    fn samples() -> [(&'static str, String); 4] {
+        [
+            ("home", home(&sample_home())),
+            ("sign_in", sign_in(&sample_sign_in())),
+            ("consent", consent(&sample_consent(&sample_scopes()))),
+            ("error", error(&sample_problem())),
+        ]
+    }
+
+    #[test]
+    fn what_strangers_write_stays_text() {
+        let scopes = [Scope { name: ATTACK.to_owned(), about: ATTACK.to_owned(), is_write: true }];
+        let consent = Consent { client_name: ATTACK, redirect_host: ATTACK, subject: ATTACK, ..sample_consent(&scopes) };
+        let sign_in = SignIn {
+            client_name: ATTACK,
+            redirect_host: ATTACK,
+            transaction: ATTACK,
+            email: ATTACK,
+            message: Some(ATTACK),
+            board: ATTACK,
+            is_demo: false,
+        };
+        let problem = Problem { status: 400, title: ATTACK, what: ATTACK, remedy: ATTACK };
+        for page in [super::consent(&consent), super::sign_in(&sign_in), error(&problem)] {
+            assert!(!page.contains("<script"), "{page}");
+            assert!(page.contains("&quot;&gt;&lt;script&gt;x&lt;/script&gt;{{title}}"), "{page}");
+        }
+    }
+
+    #[test]
+    fn pages_need_nothing_from_elsewhere_and_run_nothing() {
+        for (name, page) in samples() {
+            for word in ["<script", "javascript:", " src=", "@import", "url(", "style=\"", " onclick", "<iframe"] {
+                assert!(!page.contains(word), "{name}: {word}");
+            }
+            assert!(page.len() <= 16 * 1024, "{name}: {} bytes", page.len());
+        }
+    }
+
+    #[test]
+    fn pages_can_be_read_aloud() {
+        for (name, page) in samples() {
+            assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+            for (part, count) in [("<h1>", 1), ("<main>", 1), ("<title>", 1), ("<header>", 1)] {
+                assert_eq!(page.matches(part).count(), count, "{name}: {part}");
+            }
+            for field in page.split("<input ").skip(1).filter(|field| !field.starts_with("type=\"hidden\"")) {
+                let id = field.split("id=\"").nth(1).unwrap().split('"').next().unwrap();
+                assert!(page.contains(&format!("for=\"{id}\"")), "{name}: {id} has no label");
+            }
+        }
+    }
+
+    #[test]
+    fn every_opened_tag_is_closed() {
+        for (name, page) in samples() {
+            let mut open = Vec::new();
+            for tag in page.split('<').skip(1).map(|tag| tag.split('>').next().unwrap()) {
+                let word = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
+                match word {
+                    "!doctype" | "meta" | "link" | "input" | "br" | "path" | "circle" => {}
+                    _ if tag.starts_with('/') => assert_eq!(open.pop(), Some(word), "{name}"),
+                    _ => open.push(word),
+                }
+            }
+            assert!(open.is_empty(), "{name}: {open:?}");
+        }
+    }
+
+    #[test]
+    fn the_style_is_the_one_that_the_policy_allows() {
+        for (name, page) in samples() {
+            let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+            assert!(style == policy::STYLE, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_for_the_person_to_tick() {
+        let page = consent(&sample_consent(&sample_scopes()));
+        assert!(page.contains(r#"name="scope" value="math" checked>"#), "{page}");
+        assert!(page.contains(r#"name="scope" value="services:write">"#), "{page}");
+        assert_eq!(page.matches("changes things").count(), 1);
+        assert!(consent(&sample_consent(&[])).contains("It asks for nothing"));
+    }
+
+    #[test]
+    fn forms_carry_what_their_endpoints_read() {
+        let page = sign_in(&sample_sign_in());
+        for part in [
+            r#"<form method="post" action="/authorize">"#,
+            r#"<input type="hidden" name="transaction" value="dHJhbnNhY3Rpb24">"#,
+            r#"name="email" type="text""#,
+            r#"name="password" type="password""#,
+            r#"<button name="action" value="reject" formnovalidate>Cancel</button>"#,
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
+        let page = consent(&sample_consent(&sample_scopes()));
+        for part in
+            [r#"<form method="post" action="/consent">"#, r#"name="action" value="approve""#, r#"name="action" value="reject""#]
+        {
+            assert!(page.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn the_alert_is_there_when_something_was_wrong_and_only_then() {
+        let wrong = sample_sign_in();
+        assert!(sign_in(&wrong).contains("role=\"alert\">The name or the password is wrong.</p>"));
+        assert!(!sign_in(&SignIn { message: None, ..wrong }).contains("alert\""));
+    }
+
+    #[test]
+    fn a_redirect_to_this_computer_is_called_so() {
+        let is_here = |redirect_host: &'static str| {
+            sign_in(&SignIn { redirect_host, ..sample_sign_in() }).contains("a program on the computer that you are using")
+        };
+        assert!(is_here("localhost:3335") && is_here("127.0.0.1") && is_here("[::1]:3335"));
+        assert!(!is_here("claude.ai") && !is_here("localhost.example.com") && !is_here("127.0.0.1.example.com:80"));
+    }
+
+    #[test]
+    fn each_way_to_sign_in_has_its_note() {
+        let page = |is_demo, is_open| home(&Home { is_demo, is_open, ..sample_home() });
+        assert!(page(true, false).contains("<strong>Demo.</strong>"));
+        assert!(page(false, true).contains("<strong>Open.</strong>"));
+        assert!(page(false, false).contains("sign in once") && !page(false, true).contains("sign in once"));
+        assert!(!page(false, false).contains("class=\"note\""));
+        assert!(home(&Home { tools: Vec::new(), ..sample_home() }).contains("no tools yet"));
+    }
+}

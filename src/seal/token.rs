@@ -1,0 +1,247 @@
+//! The wire form of a sealed text, and how it is opened.
+//!
+//! base64url without padding (RFC 4648 5) of: version, key id, payload, and the HMAC-SHA256 of these three.
+
+use super::KeyRing;
+use crate::limits;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+use std::fmt;
+use std::ops::Deref;
+
+/// Changes when a payload changes its shape: the old ones are then forged, and their holders sign in anew.
+const VERSION: u8 = 1;
+/// Version and key id.
+const HEAD: usize = 2;
+/// HMAC-SHA256, not truncated.
+const TAG: usize = 32;
+/// What a token of [`limits::TOKEN_BYTES`] characters holds.
+const BYTES: usize = limits::TOKEN_BYTES / 4 * 3;
+
+/// What a sealed text is good for. Each purpose has a key of its own, so that none passes for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A client's registration, which is its `client_id` (RFC 7591 A.5.2).
+    Client,
+    /// An authorization code (RFC 6749 4.1.2).
+    Code,
+    /// An access token (RFC 6749 1.4).
+    Access,
+    /// A refresh token (RFC 6749 1.5).
+    Refresh,
+    /// The form of the sign-in page.
+    SignIn,
+    /// The form of the consent page; it proves that somebody signed in.
+    Consent,
+    /// An MCP session id.
+    Session,
+}
+
+impl Purpose {
+    /// Every purpose, at the index of its own number.
+    pub(super) const ALL: [Purpose; 7] =
+        [Purpose::Client, Purpose::Code, Purpose::Access, Purpose::Refresh, Purpose::SignIn, Purpose::Consent, Purpose::Session];
+
+    /// The `info` of the derivation (RFC 5869 2.3). To change one is to disown all that it sealed.
+    pub(super) fn label(self) -> &'static [u8] {
+        match self {
+            Purpose::Client => b"client",
+            Purpose::Code => b"code",
+            Purpose::Access => b"access",
+            Purpose::Refresh => b"refresh",
+            Purpose::SignIn => b"sign-in",
+            Purpose::Consent => b"consent",
+            Purpose::Session => b"session",
+        }
+    }
+}
+
+/// The text was not sealed here for this purpose. Which check failed is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forged;
+
+impl fmt::Display for Forged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not sealed here")
+    }
+}
+
+impl std::error::Error for Forged {}
+
+/// A payload whose proof held. It lies in a buffer of `N` bytes and takes nothing from the heap.
+pub struct Opened<const N: usize = BYTES> {
+    bytes: [u8; N],
+    end: usize,
+}
+
+impl<const N: usize> Deref for Opened<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[HEAD..self.end]
+    }
+}
+
+impl<const N: usize> fmt::Debug for Opened<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({} bytes)", self.len())
+    }
+}
+
+impl KeyRing {
+    /// Seals `payload` with the current key.
+    ///
+    /// The same payload gives the same text, until the ring is rotated: refresh tokens count on it.
+    pub fn seal(&self, purpose: Purpose, payload: &[u8]) -> String {
+        let (id, key) = self.sealing(purpose);
+        let mut bytes = Vec::with_capacity(HEAD + payload.len() + TAG);
+        bytes.extend_from_slice(&[VERSION, id]);
+        bytes.extend_from_slice(payload);
+        let tag = hmac::sign(key, &bytes);
+        bytes.extend_from_slice(tag.as_ref());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Opens a token of at most [`limits::TOKEN_BYTES`] characters.
+    ///
+    /// # Errors
+    /// [`Forged`], whatever is wrong with it.
+    pub fn open(&self, purpose: Purpose, text: &[u8]) -> Result<Opened, Forged> {
+        self.open_within(purpose, text)
+    }
+
+    /// Opens a text that holds at most `N` bytes, head and proof counted.
+    ///
+    /// # Errors
+    /// [`Forged`], whatever is wrong with it.
+    pub fn open_within<const N: usize>(&self, purpose: Purpose, text: &[u8]) -> Result<Opened<N>, Forged> {
+        if text.len() > N / 3 * 4 {
+            return Err(Forged);
+        }
+        let mut bytes = [0; N];
+        // RFC 4648 3.5: no padding, and no bits behind the last byte, so that a token has one spelling only.
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Forged)?;
+        let end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
+        let key = self.opening(bytes[1], purpose).ok_or(Forged)?;
+        hmac::verify(key, &bytes[..end], &bytes[end..length]).map_err(|_| Forged)?;
+        if bytes[0] != VERSION {
+            return Err(Forged);
+        }
+        Ok(Opened { bytes, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::testing::ring;
+
+    fn reseal(bytes: &[u8]) -> Vec<u8> {
+        URL_SAFE_NO_PAD.encode(bytes).into_bytes()
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_refused() {
+        let ring = ring();
+        let text = ring.seal(Purpose::Access, b"payload");
+        let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ring.open(Purpose::Access, &reseal(&flipped)).unwrap_err(), Forged, "bit {bit}");
+        }
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone().into_bytes();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ring.open(Purpose::Access, &flipped).unwrap_err(), Forged, "bit {bit} of the text");
+        }
+    }
+
+    #[test]
+    fn a_token_cut_short_or_drawn_out_is_refused() {
+        let ring = ring();
+        let text = ring.seal(Purpose::Access, b"payload");
+        for length in 0..text.len() {
+            assert!(ring.open(Purpose::Access, &text.as_bytes()[..length]).is_err(), "{length}");
+        }
+        for tail in ["A", "AA", "AAAA", "=", "==", " ", "\n", "\0"] {
+            assert!(ring.open(Purpose::Access, format!("{text}{tail}").as_bytes()).is_err(), "{tail:?}");
+            assert!(ring.open(Purpose::Access, format!("{tail}{text}").as_bytes()).is_err(), "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_one_spelling_only() {
+        let ring = ring();
+        // One and two bytes over a multiple of three: the last character has bits to spare.
+        for payload in [&b"123"[..], b"1234"] {
+            let text = ring.seal(Purpose::Access, payload);
+            assert!(!text.len().is_multiple_of(4));
+            let (head, last) = text.split_at(text.len() - 1);
+            let others =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars().filter(|c| !last.contains(*c));
+            for other in others {
+                assert!(ring.open(Purpose::Access, format!("{head}{other}").as_bytes()).is_err(), "{other}");
+            }
+        }
+        let text = ring.seal(Purpose::Access, &[0xff; 30]);
+        assert!(text.contains('_'));
+        assert!(ring.open(Purpose::Access, text.replace('_', "/").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_purpose_passes_for_another() {
+        let ring = ring();
+        for sealed in Purpose::ALL {
+            let text = ring.seal(sealed, b"payload");
+            for opened in Purpose::ALL {
+                assert_eq!(ring.open(opened, text.as_bytes()).is_ok(), sealed == opened, "{sealed:?} as {opened:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn purposes_stand_at_their_own_number_and_have_a_label_of_their_own() {
+        for (index, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!(purpose as usize, index);
+            assert_eq!(Purpose::ALL.iter().filter(|other| other.label() == purpose.label()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_ring_or_another_id_is_refused() {
+        let text = ring().seal(Purpose::Access, b"payload");
+        let other = KeyRing::parse("perchd key ring 1\n0 1795392000 AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA\n").unwrap();
+        assert!(other.open(Purpose::Access, text.as_bytes()).is_err());
+        let same_key_other_id = KeyRing::parse(&ring().to_text().replace("\n0 ", "\n9 ")).unwrap();
+        assert!(same_key_other_id.open(Purpose::Access, text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn another_version_is_refused_though_its_proof_holds() {
+        let ring = ring();
+        let (id, key) = ring.sealing(Purpose::Access);
+        let mut bytes = vec![VERSION + 1, id, b'x'];
+        bytes.extend_from_slice(hmac::sign(key, &bytes).as_ref());
+        assert!(ring.open(Purpose::Access, &reseal(&bytes)).is_err());
+    }
+
+    #[test]
+    fn what_is_longer_than_its_bound_is_refused_before_it_is_read() {
+        let ring = ring();
+        let fits = ring.seal(Purpose::Access, &[7; BYTES - HEAD - TAG]);
+        assert_eq!(fits.len(), limits::TOKEN_BYTES);
+        assert!(ring.open(Purpose::Access, fits.as_bytes()).is_ok());
+        let longer = ring.seal(Purpose::Access, &[7; BYTES - HEAD - TAG + 1]);
+        assert!(ring.open(Purpose::Access, longer.as_bytes()).is_err());
+        assert!(ring.open_within::<{ BYTES + 3 }>(Purpose::Access, longer.as_bytes()).is_ok());
+        assert!(ring.open(Purpose::Access, &vec![b'A'; 1 << 20]).is_err());
+    }
+
+    #[test]
+    fn an_empty_payload_is_a_payload() {
+        let text = ring().seal(Purpose::Session, b"");
+        assert_eq!(&*ring().open(Purpose::Session, text.as_bytes()).unwrap(), b"");
+    }
+}

@@ -1,0 +1,275 @@
+//! One call of a tool: what the handler is given.
+
+use crate::principal::Principal;
+use crate::tool::{Spec, ToolError};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+/// The arguments of a call, checked against what the tool says that it takes.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    spec: Arc<Spec>,
+    /// One for each of the tool's arguments, in their order; null where it was left out.
+    values: Vec<Value>,
+}
+
+impl Arguments {
+    pub(crate) fn read(spec: &Arc<Spec>, raw: Option<&RawValue>) -> Result<Self, ToolError> {
+        let mut given = match raw {
+            Some(raw) => read_object(spec, raw)?,
+            None => vec![None; spec.args.len()],
+        };
+        let mut values = Vec::with_capacity(spec.args.len());
+        for (arg, value) in spec.args.iter().zip(&mut given) {
+            values.push(arg.check(value.take())?.unwrap_or(Value::Null));
+        }
+        Ok(Arguments { spec: Arc::clone(spec), values })
+    }
+
+    /// The argument `name` as a `T`: a number, a `bool`, a `String`, a `Vec<String>`, an `Option` of these, or anything
+    /// else that serde can read.
+    ///
+    /// # Errors
+    /// A sentence for the model when the value does not fit into `T`, such as 300 into a `u8`. For a name that the tool
+    /// does not declare too: that is a mistake in the tool.
+    pub fn arg<T: DeserializeOwned>(&self, name: &str) -> Result<T, ToolError> {
+        let Some(index) = self.spec.args.iter().position(|arg| arg.name == name) else {
+            return Err(ToolError::new(format!("The tool has no argument `{name}`.")));
+        };
+        let value = self.values.get(index).unwrap_or(&Value::Null);
+        T::deserialize(value).map_err(|error| ToolError::new(format!("Argument `{name}` cannot be used: {error}.")))
+    }
+}
+
+/// Reads the object of arguments; what the tool does not know is passed over, as clients add members of their own.
+fn read_object(spec: &Spec, raw: &RawValue) -> Result<Vec<Option<Value>>, ToolError> {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    json.deserialize_any(Members(spec)).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
+}
+
+struct Members<'a>(&'a Spec);
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Vec<Option<Value>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the arguments by name")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(vec![None; self.0.args.len()])
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = vec![None; self.0.args.len()];
+        while let Some(Name(name)) = map.next_key()? {
+            match self.0.args.iter().position(|arg| arg.name == *name) {
+                Some(index) => values[index] = Some(map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// A member's name, borrowed where it has no escape.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// How far a call has got (MCP 2025-11-25, basic/utilities/progress).
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// How much is done; it must grow with each report.
+    pub progress: f64,
+    /// How much there is to do, if that is known.
+    pub total: Option<f64>,
+    /// What is being done, in words.
+    pub message: Option<&'a str>,
+}
+
+/// The way from a running call back to the one who called. The server makes it; tests can make their own.
+#[derive(Default)]
+pub struct Wire {
+    report: Option<Box<dyn Fn(Progress<'_>)>>,
+    is_cancelled: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Wire {
+    /// A way that carries progress to `report`; `None` where the caller did not ask for it.
+    pub fn new(report: Option<Box<dyn Fn(Progress<'_>)>>) -> Self {
+        Wire { report, is_cancelled: Cell::new(false), waker: RefCell::new(None) }
+    }
+
+    /// Whether the handler waits for its cancellation, and so wants to go on after it.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.waker.borrow().is_some()
+    }
+
+    /// Tells the call that nobody waits for it any more.
+    pub fn cancel(&self) {
+        self.is_cancelled.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("is_cancelled", &self.is_cancelled).finish_non_exhaustive()
+    }
+}
+
+/// One call of a tool, as its handler sees it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    arguments: Arguments,
+    principal: Principal,
+    wire: Rc<Wire>,
+}
+
+impl Call {
+    /// A call by `principal` with `arguments`, which reports over `wire`.
+    pub fn new(arguments: Arguments, principal: Principal, wire: Rc<Wire>) -> Self {
+        Call { arguments, principal, wire }
+    }
+
+    /// The argument `name` as a `T`; see [`Arguments::arg`].
+    ///
+    /// # Errors
+    /// A sentence for the model when the value does not fit into `T`.
+    pub fn arg<T: DeserializeOwned>(&self, name: &str) -> Result<T, ToolError> {
+        self.arguments.arg(name)
+    }
+
+    /// Who calls.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// All arguments.
+    pub fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
+    /// Tells the caller how far the call has got, if he asked to be told; costs nothing if he did not.
+    pub fn progress<N: Into<f64>>(&self, progress: N, total: Option<N>, message: Option<&str>) {
+        if let Some(report) = &self.wire.report {
+            report(Progress { progress: progress.into(), total: total.map(Into::into), message });
+        }
+    }
+
+    /// Whether the caller has given the call up.
+    pub fn is_cancelled(&self) -> bool {
+        self.wire.is_cancelled.get()
+    }
+
+    /// Waits until the caller gives the call up.
+    ///
+    /// A handler that waits here may put things back and then return; it has until its deadline. One that does not is
+    /// dropped where it stands.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        let wire = Rc::clone(&self.wire);
+        std::future::poll_fn(move |context| {
+            if wire.is_cancelled.get() {
+                return Poll::Ready(());
+            }
+            wire.waker.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::{Arg, Tool};
+    use serde_json::json;
+
+    fn read(json: &str) -> Result<Arguments, ToolError> {
+        let tool = Tool::new("t", "")
+            .arg(Arg::integer("times", "").between(1, 400))
+            .arg(Arg::string("text", "").optional())
+            .handler(|_| async { Ok("") });
+        let raw = serde_json::from_str::<Box<RawValue>>(json).unwrap();
+        tool.read(Some(&raw))
+    }
+
+    #[test]
+    fn arguments_that_are_no_object_are_refused() {
+        for json in ["[]", "1", "\"x\"", "true"] {
+            let refusal = read(json).unwrap_err().to_string();
+            assert!(refusal.starts_with("The arguments cannot be read: invalid type"), "{refusal}");
+        }
+        assert_eq!(read("null").unwrap_err().to_string(), "Argument `times` is missing: an integer between 1 and 400.");
+    }
+
+    #[test]
+    fn a_number_out_of_all_range_is_refused() {
+        assert!(read(r#"{"times":1e999}"#).is_err());
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_the_handlers_type_is_an_error_for_the_model() {
+        let arguments = read(r#"{"times":300}"#).unwrap();
+        assert!(arguments.arg::<u8>("times").is_err());
+        assert_eq!(arguments.arg::<u16>("times").unwrap(), 300);
+        assert!(arguments.arg::<u16>("other").is_err());
+    }
+
+    #[test]
+    fn unknown_members_are_passed_over_and_escaped_names_are_known() {
+        let arguments = read(r#"{"x":{"deep":[1]},"ti\u006des":2,"text":null}"#).unwrap();
+        assert_eq!(arguments.arg::<u8>("times").unwrap(), 2);
+        assert_eq!(arguments.arg::<Option<String>>("text").unwrap(), None);
+    }
+
+    #[test]
+    fn of_two_members_with_one_name_the_last_counts() {
+        assert_eq!(read(r#"{"times":2,"times":3}"#).unwrap().arg::<Value>("times").unwrap(), json!(3));
+    }
+
+    #[test]
+    fn a_call_without_a_listener_reports_nothing_and_hears_of_its_cancellation() {
+        let wire = Rc::new(Wire::default());
+        let call =
+            Call::new(read(r#"{"times":2}"#).unwrap(), Principal::anonymous(crate::principal::Scopes::none()), Rc::clone(&wire));
+        call.progress(1, Some(2), None);
+        let mut cancelled = std::pin::pin!(call.cancelled());
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        assert!(cancelled.as_mut().poll(&mut context).is_pending());
+        wire.cancel();
+        assert!(cancelled.as_mut().poll(&mut context).is_ready());
+        assert!(call.is_cancelled());
+    }
+}
