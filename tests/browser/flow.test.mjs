@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Perchd } from '../clients/lib/perchd.mjs';
 import { Client } from './lib/client.mjs';
 import { newPage, nothingStrayed, open } from './lib/chromium.mjs';
-import { decide, signIn, tabTo } from './lib/pages.mjs';
+import { decide, signIn, tabTo, user } from './lib/pages.mjs';
 
 const timeout = 60_000;
 
@@ -54,7 +54,7 @@ test('signing in with Chromium', { timeout: 5 * timeout }, async (t) => {
   });
 
   await scene('everything can be done from the keyboard', async (page, client) => {
-    await tabTo(page, page.locator('input[type=email]'));
+    await tabTo(page, user(page));
     await page.keyboard.type('ada@example.org');
     await tabTo(page, page.locator('input[type=password]'));
     await page.keyboard.type('difference engine');

@@ -19,8 +19,10 @@ export const PAGES = {
   error: async (t, page, base) => page.goto(`${base}/authorize?response_type=code&client_id=nobody`),
 };
 
+export const user = (page) => page.locator('input[type=email], input[autocomplete=username]');
+
 export async function signIn(page) {
-  await page.locator('input[type=email]').fill('ada@example.org');
+  await user(page).fill('ada@example.org');
   await page.locator('input[type=password]').fill('difference engine');
   await page.getByRole('button').first().click();
   await page.getByRole('button', { name: 'Approve', exact: true }).waitFor();

@@ -72,6 +72,7 @@ export class Person {
 
   value(input) {
     const given = input.getAttribute('value') ?? '';
+    if (input.getAttribute('autocomplete') === 'username') return this.email;
     switch (input.getAttribute('type')) {
       case 'email':
         return this.email;
