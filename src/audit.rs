@@ -1,9 +1,11 @@
 //! The closed list of things worth remembering. No event carries a token, a code, a password or a key.
 
 use crate::principal::{ClientTag, GrantId};
+use serde::Serialize;
 
 /// Something that happened and that an owner may want to know about later.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     /// A client registered itself (RFC 7591). Costs nothing and allows nothing.
     Registered {
@@ -11,6 +13,16 @@ pub enum Event<'a> {
         name: &'a str,
         /// Where it wants the browser sent.
         redirect_host: &'a str,
+    },
+    /// A registration was refused.
+    RegistrationRefused {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A browser came with a request for authorization that is not good.
+    AuthorizationRefused {
+        /// Why.
+        reason: &'static str,
     },
     /// A person signed in.
     SignedIn {
@@ -65,6 +77,16 @@ pub enum Event<'a> {
     Revoked {
         /// The grant.
         grant: GrantId,
+    },
+    /// The same person allowed the same client anew: the older grant ends.
+    Superseded {
+        /// The older grant.
+        grant: GrantId,
+    },
+    /// Every token that was ever issued is dead: too many grants were revoked to remember each, or the owner wished it.
+    AllRevoked {
+        /// Tokens of an epoch before this one are dead.
+        epoch: u32,
     },
     /// A request came with a token that is not good.
     BearerRefused {

@@ -3,10 +3,20 @@
 
 pub mod audit;
 pub mod builtin;
+pub mod cli;
+pub mod config;
 pub mod error;
 mod http;
 pub mod limits;
+pub mod log;
+pub mod mcp;
+pub mod oauth;
 pub mod principal;
 pub mod seal;
+pub mod server;
 pub mod tool;
 pub mod world;
+
+pub use error::Error;
+pub use server::Server;
+pub use tool::{Arg, Call, Output, Tool, ToolError};

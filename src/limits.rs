@@ -34,6 +34,10 @@ pub const DRAIN_SECS: u64 = 5;
 
 /// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
 pub const ID_BYTES: usize = 128;
+/// Messages in one batch (MCP 2025-03-26). No client that we know sends any.
+pub const BATCH: usize = 32;
+/// Where the buffer of a reply starts; most fit without growing.
+pub const REPLY_BYTES: usize = 256;
 /// Calls that run at once, over all callers; one more gets a tool error.
 pub const CALLS: usize = 64;
 /// A tool without a deadline of its own gets this one. Claude gives up after 300 s.

@@ -1,3 +1,7 @@
 //! The perchd program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    perchd::cli::main()
+}

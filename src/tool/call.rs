@@ -116,18 +116,26 @@ pub struct Progress<'a> {
     pub message: Option<&'a str>,
 }
 
+/// Takes what a call reports.
+pub type Report = Box<dyn Fn(Progress<'_>)>;
+
 /// The way from a running call back to the one who called. The server makes it; tests can make their own.
 #[derive(Default)]
 pub struct Wire {
-    report: Option<Box<dyn Fn(Progress<'_>)>>,
+    report: Option<Report>,
     is_cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Wire {
     /// A way that carries progress to `report`; `None` where the caller did not ask for it.
-    pub fn new(report: Option<Box<dyn Fn(Progress<'_>)>>) -> Self {
+    pub fn new(report: Option<Report>) -> Self {
         Wire { report, is_cancelled: Cell::new(false), waker: RefCell::new(None) }
+    }
+
+    /// Whether nobody waits for the call any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.get()
     }
 
     /// Whether the handler waits for its cancellation, and so wants to go on after it.

@@ -10,7 +10,7 @@ mod error;
 mod output;
 
 pub use arg::{Arg, Kind};
-pub use call::{Arguments, Call, Progress, Wire};
+pub use call::{Arguments, Call, Progress, Report, Wire};
 pub use catalog::{Catalog, Scope};
 pub use error::ToolError;
 pub use output::{Content, Output};
@@ -140,6 +140,11 @@ impl Spec {
     /// What it does to the world.
     pub fn effect(&self) -> Effect {
         self.effect
+    }
+
+    /// How long a call may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// What it takes.

@@ -1,0 +1,97 @@
+//! Bodies: what a request brings, within its bounds, and what an answer takes away.
+
+use crate::http::event::Outbox;
+use crate::limits;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// 413.
+    TooLarge,
+    /// 408.
+    TooSlow,
+    /// The connection broke, or the chunks are malformed: 400.
+    Broken,
+}
+
+/// Reads a whole body of at most `most` bytes, whether it says its length or comes in chunks.
+pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Fault> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(Fault::TooLarge);
+    }
+    let mut reading = pin!(collect(&mut body, most));
+    // Most bodies came with the head: they need no timer.
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        return done;
+    }
+    tokio::time::timeout(Duration::from_secs(limits::BODY_SECS), reading).await.unwrap_or(Err(Fault::TooSlow))
+}
+
+async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else { continue };
+        if first.len() + all.len() + data.len() > most {
+            return Err(Fault::TooLarge);
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// What an answer carries.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// These bytes.
+    Full(Bytes),
+    /// Events as they come.
+    Events(Rc<Outbox>),
+}
+
+impl Body {
+    pub(crate) fn empty() -> Self {
+        Body::Full(Bytes::new())
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Body::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Body::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Body::Events(outbox) => outbox.poll_next(context).map(|event| event.map(|event| Ok(Frame::data(event.frame())))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Body::Full(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Events(_) => SizeHint::default(),
+        }
+    }
+}

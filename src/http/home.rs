@@ -1,0 +1,29 @@
+//! The home page: what this is, how to connect, and the tools.
+
+use crate::http::guard::Host;
+use crate::http::reply::{self, Reply};
+use crate::http::{Service, connect, page};
+use crate::tool::{Effect, Tool};
+use hyper::StatusCode;
+
+/// `GET /`.
+pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
+    let origin = host.origin();
+    let is_open = !service.authority.signs_in();
+    let tools = service.engine.catalog().tools().iter().map(Tool::spec).map(|spec| page::ToolRow {
+        name: spec.name().to_owned(),
+        title: spec.title().unwrap_or(spec.name()).to_owned(),
+        about: spec.about().to_owned(),
+        scope: spec.scope().to_owned(),
+        is_write: spec.effect() != Effect::Reads,
+    });
+    let home = page::Home {
+        board: service.name.clone(),
+        blocks: connect::blocks(&origin, &service.name, is_open),
+        tools: tools.collect(),
+        is_demo: service.is_demo,
+        is_open,
+        origin,
+    };
+    reply::html(StatusCode::OK, page::home(&home), None)
+}

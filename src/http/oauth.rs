@@ -1,0 +1,282 @@
+//! The endpoints of the authorization server over HTTP, and the bearer check of the others.
+
+use crate::http::body::{self, Fault};
+use crate::http::reply::{self, Reply};
+use crate::http::{Service, page, streamable};
+use crate::limits;
+use crate::mcp::{self, Id};
+use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, challenge, insufficient_scope};
+use crate::principal::{Principal, Scopes};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, SET_COOKIE,
+    WWW_AUTHENTICATE,
+};
+use hyper::{Method, Request, StatusCode};
+use std::rc::Rc;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Binds the forms of a sign-in to the browser that opened the page.
+const COOKIE_NAME: &str = "perchd";
+/// Where authorization server metadata is served (RFC 8414 3).
+const SERVER_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// Answers a request to an endpoint of the authorization server, or to no endpoint at all.
+pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+    let path = request.uri().path();
+    if !service.authority.signs_in() {
+        return nothing(request.headers());
+    }
+    let resource = path.strip_prefix(RESOURCE_METADATA_PATH).and_then(|path| match path {
+        "" => Some(None),
+        path => Endpoint::ALL.into_iter().find(|endpoint| endpoint.path() == path).map(Some),
+    });
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_post = request.method() == Method::POST;
+    match (path, resource) {
+        (_, Some(endpoint)) if is_read => reply::json(StatusCode::OK, service.authority.resource_metadata(base, endpoint)),
+        (SERVER_METADATA_PATH, _) if is_read => reply::json(StatusCode::OK, service.authority.server_metadata(base)),
+        ("/authorize", _) if is_read => authorize(service, base, &request),
+        ("/authorize" | "/consent", _) if is_post => form(service, base, request).await,
+        ("/register", _) if is_post => register(service, request).await,
+        ("/token", _) if is_post => token(service, request).await,
+        ("/revoke", _) if is_post => revoke(service, request).await,
+        ("/authorize", _) => wrong_method(request.headers(), "GET, POST"),
+        ("/consent" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
+        (SERVER_METADATA_PATH, _) | (_, Some(_)) => wrong_method(request.headers(), "GET"),
+        _ => nothing(request.headers()),
+    }
+}
+
+fn nothing(headers: &HeaderMap) -> Reply {
+    reply::problem(
+        headers,
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is nothing at this address.",
+        "The way in is the home page, /.",
+    )
+}
+
+fn wrong_method(headers: &HeaderMap, allow: &'static str) -> Reply {
+    let what = "This address does not know this method.";
+    let mut reply =
+        reply::problem(headers, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", what, &format!("It knows {allow}."));
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    reply
+}
+
+/// Who is calling; without a good token, the 401 with which every client begins (RFC 6750, RFC 9728 5.1).
+///
+/// `endpoints` are those whose tokens are good, `endpoint` is the one whose metadata the 401 points to.
+pub(crate) fn bearer(
+    service: &Service,
+    headers: &HeaderMap,
+    endpoints: Endpoints,
+    endpoint: Endpoint,
+) -> Result<Principal, Reply> {
+    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    service.authority.bearer(&service.world(), authorization, endpoints).map_err(|refusal| {
+        let challenge = challenge(&base(service, headers), endpoint, service.authority.scopes(), &refusal);
+        let body = br#"{"error":"invalid_token","error_description":"Sign in: this needs an access token."}"#;
+        with_challenge(reply::secret_json(StatusCode::UNAUTHORIZED, Bytes::from_static(body)), &challenge)
+    })
+}
+
+/// 403: the token is good, but lacks a scope; the client may ask its user for it (RFC 6750 3.1).
+pub(crate) fn forbidden(service: &Service, headers: &HeaderMap, endpoint: Endpoint, id: &Id, scope: &str) -> Reply {
+    let error = mcp::error(Some(id), &missing_scope(scope));
+    let scopes = Scopes::parse(scope, |scope| service.authority.scopes().contains(scope));
+    with_challenge(reply::json(StatusCode::FORBIDDEN, error), &insufficient_scope(&base(service, headers), endpoint, &scopes))
+}
+
+/// What the server calls itself towards this client, whose Host the guard has let pass.
+fn base(service: &Service, headers: &HeaderMap) -> Base {
+    service.hosts.find(headers).map_or_else(|| service.hosts.canonical(), |host| service.hosts.base(host))
+}
+
+/// The same where there is no status to say it with.
+pub(crate) fn missing_scope(scope: &str) -> mcp::Error {
+    mcp::Error::transport(format!("Forbidden: the token lacks the scope {scope}"))
+}
+
+fn with_challenge(mut reply: Reply, challenge: &str) -> Reply {
+    if let Ok(challenge) = HeaderValue::from_str(challenge) {
+        reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    reply
+}
+
+/// `GET /authorize`: shows the sign-in page, and changes nothing: clients look here before they open a browser.
+fn authorize(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
+    let query = request.uri().query().unwrap_or_default();
+    let step = service.authority.authorize(&service.world(), base, query, browser(request.headers()));
+    show(service, request.headers(), step)
+}
+
+/// The forms of the sign-in and the consent page. Only our own pages may send them.
+async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let headers = &head.headers;
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    if !base.is_own_form(header(ORIGIN), header(SEC_FETCH_SITE)) {
+        let what = "This form was not sent from a page of this board.";
+        return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, AGAIN);
+    }
+    let body = match read_form(headers, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let (world, browser) = (service.world(), browser(headers));
+    let step = if head.uri.path() == "/consent" {
+        service.authority.consent(&world, base, &body, browser)
+    } else {
+        match service.authority.sign_in(&world, base, &body, browser) {
+            Ok(attempt) => service.authority.signed_in(&world, attempt.verify()),
+            Err(step) => step,
+        }
+    };
+    service.keep_revoked();
+    show(service, headers, step)
+}
+
+const AGAIN: &str = "Go back to your client and connect again.";
+
+fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
+    match step {
+        Step::Refuse(error) => refused(headers, &error),
+        Step::Redirect(uri) => reply::see_other(&uri),
+        Step::SignIn(page) => {
+            let html = page::sign_in(&page::SignIn {
+                board: &service.name,
+                client_name: &page.client_name,
+                redirect_host: &page.redirect_host,
+                transaction: &page.transaction,
+                email: "",
+                message: page.message,
+                is_demo: service.is_demo,
+            });
+            with_cookie(html, &page)
+        }
+        Step::Consent(page) => {
+            let html = page::consent(&page::Consent {
+                board: &service.name,
+                client_name: &page.client_name,
+                redirect_host: &page.redirect_host,
+                subject: page.subject.as_deref().unwrap_or_default(),
+                scopes: &page.scopes,
+                transaction: &page.transaction,
+            });
+            with_cookie(html, &page)
+        }
+    }
+}
+
+fn refused(headers: &HeaderMap, error: &Error) -> Reply {
+    if reply::wants_page(headers) {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        return reply::problem(headers, status, error.error(), error.description(), AGAIN);
+    }
+    as_json(error)
+}
+
+fn with_cookie(html: String, page: &Page) -> Reply {
+    let mut reply = reply::html(StatusCode::OK, html, Some(&page.redirect_origin));
+    if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Strict", page.cookie)) {
+        reply.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    reply
+}
+
+/// The value of our cookie.
+fn browser(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+}
+
+/// `POST /register` (RFC 7591).
+async fn register(service: &Service, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    if !streamable::is_json(&head.headers) {
+        let what = "The body must be application/json.";
+        return reply::problem(&head.headers, StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what, "");
+    }
+    match body::read(body, limits::FORM_BYTES).await {
+        Ok(body) => match service.authority.register(&service.world(), &body) {
+            Ok(json) => reply::secret_json(StatusCode::CREATED, json),
+            Err(error) => as_json(&error),
+        },
+        Err(fault) => unread(fault),
+    }
+}
+
+/// `POST /token` (RFC 6749 3.2).
+async fn token(service: &Service, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match read_form(&head.headers, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let answer = service.authority.token(&service.world(), &body, authorization);
+    service.keep_revoked();
+    match answer {
+        Ok(json) => reply::secret_json(StatusCode::OK, json),
+        Err(error) => as_json(&error),
+    }
+}
+
+/// `POST /revoke` (RFC 7009).
+async fn revoke(service: &Service, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match read_form(&head.headers, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let answer = service.authority.revoke(&service.world(), &body, authorization);
+    service.keep_revoked();
+    match answer {
+        Ok(()) => reply::empty(StatusCode::OK),
+        Err(error) => as_json(&error),
+    }
+}
+
+async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_form =
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    if !is_form || kinds.next().is_some() {
+        let what = "The body must be application/x-www-form-urlencoded.";
+        return Err(reply::problem(headers, StatusCode::BAD_REQUEST, "invalid_request", what, ""));
+    }
+    body::read(body, limits::FORM_BYTES).await.map_err(unread)
+}
+
+fn unread(fault: Fault) -> Reply {
+    let (status, json) = match fault {
+        Fault::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"invalid_request","error_description":"The body is too large."}"#)
+        }
+        Fault::TooSlow => {
+            (StatusCode::REQUEST_TIMEOUT, r#"{"error":"invalid_request","error_description":"The body came too slowly."}"#)
+        }
+        Fault::Broken => (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request","error_description":"The body is malformed."}"#),
+    };
+    reply::secret_json(status, Bytes::from_static(json.as_bytes()))
+}
+
+fn as_json(error: &Error) -> Reply {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut reply = reply::secret_json(status, error.to_json());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    }
+    match error.challenge() {
+        Some(challenge) => with_challenge(reply, challenge),
+        None => reply,
+    }
+}

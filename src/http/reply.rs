@@ -1,0 +1,145 @@
+//! Answers, in the form that their reader expects.
+
+use crate::http::body::Body;
+use crate::http::event::Outbox;
+use crate::http::page;
+use crate::mcp;
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use std::rc::Rc;
+
+/// An answer.
+pub(crate) type Reply = Response<Body>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_BUFFERING: HeaderValue = HeaderValue::from_static("no");
+
+/// `no-transform` keeps proxies from gathering events to compress them.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+fn plain(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Body::Full(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = status;
+    reply
+}
+
+/// JSON for programs.
+pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
+    plain(status, JSON, json)
+}
+
+/// JSON that nobody may keep: it holds a token, or says that there is none.
+pub(crate) fn secret_json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
+    let mut reply = plain(status, JSON, json);
+    reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
+/// Text, such as the `Accepted` of `POST /messages`.
+pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
+    plain(status, TEXT, text)
+}
+
+/// Events as they come, until the outbox is closed.
+pub(crate) fn events(outbox: Rc<Outbox>) -> Reply {
+    let mut reply = Response::new(Body::Events(outbox));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, EVENTS);
+    headers.insert(CACHE_CONTROL, NO_CACHE);
+    headers.insert(ACCEL_BUFFERING, NO_BUFFERING);
+    reply
+}
+
+/// What `GET` of a stream would answer, without the stream.
+pub(crate) fn events_head() -> Reply {
+    let mut reply = empty(StatusCode::OK);
+    reply.headers_mut().insert(CONTENT_TYPE, EVENTS);
+    reply
+}
+
+/// An error of the transport, as clients of MCP read it.
+pub(crate) fn rpc_error(status: StatusCode, error: &mcp::Error) -> Reply {
+    json(status, mcp::error(None, error))
+}
+
+/// 405 with the methods that are allowed.
+pub(crate) fn method_not_allowed(allow: &'static str) -> Reply {
+    let error = mcp::Error::transport(format!("Method not allowed; allowed are: {allow}"));
+    let mut reply = rpc_error(StatusCode::METHOD_NOT_ALLOWED, &error);
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    reply
+}
+
+/// 503: there is no room now.
+pub(crate) fn busy(what: &'static str) -> Reply {
+    let mut reply = rpc_error(StatusCode::SERVICE_UNAVAILABLE, &mcp::Error::transport(what));
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    reply
+}
+
+/// A page for people. `redirect` is the origin that a form of the page may lead to, through a redirect of ours.
+pub(crate) fn html(status: StatusCode, html: String, redirect: Option<&str>) -> Reply {
+    let mut reply = plain(status, HTML, html);
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Not no-referrer: a browser then sends its forms with `Origin: null`, and we could not tell our own from others'.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if let Ok(policy) = HeaderValue::from_str(&page::content_security_policy(redirect)) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    reply
+}
+
+/// 303: a form was taken, the browser goes on by GET (RFC 9110 15.4.4; 307 would post the password again).
+pub(crate) fn see_other(location: &str) -> Reply {
+    let mut reply = empty(StatusCode::SEE_OTHER);
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    match HeaderValue::from_str(location) {
+        Ok(location) => drop(headers.insert(LOCATION, location)),
+        // A location is built from a parsed redirect URI and form encoding: neither holds a control character.
+        Err(_) => *reply.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    reply
+}
+
+/// Whether a person with a browser asks.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+}
+
+/// An error for whoever asks: a page for people, JSON for programs.
+pub(crate) fn problem(headers: &HeaderMap, status: StatusCode, error: &str, what: &str, remedy: &str) -> Reply {
+    if wants_page(headers) {
+        let page = page::error(&page::Problem {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            what,
+            remedy,
+        });
+        return html(status, page, None);
+    }
+    let body = serde_json::json!({ "error": error, "error_description": format!("{what} {remedy}") });
+    json(status, body.to_string())
+}

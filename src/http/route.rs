@@ -1,0 +1,157 @@
+//! One request to one answer: the guards in their order, then method and path.
+
+use crate::http::guard::Host;
+use crate::http::reply::{self, Reply};
+use crate::http::stream::Stream;
+use crate::http::{Service, home, oauth, sse, streamable};
+use crate::mcp::Error;
+use crate::oauth::{Endpoint, Endpoints};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_MAX_AGE, HOST, HeaderValue, ORIGIN, VARY,
+};
+use hyper::{Method, Request, StatusCode, Version};
+use std::rc::Rc;
+
+/// What a request leads to.
+pub(crate) enum Answer {
+    /// An answer that hyper writes.
+    Reply(Reply),
+    /// A stream, for which the connection takes its socket back.
+    Stream(Opening),
+}
+
+/// A stream that is about to begin.
+pub(crate) struct Opening {
+    pub(crate) stream: Rc<Stream>,
+    pub(crate) version: Version,
+    /// The page that reads it, if it is one.
+    pub(crate) origin: Option<HeaderValue>,
+}
+
+impl Opening {
+    /// The header lines that let a page read the stream.
+    pub(crate) fn cors_lines(&self) -> String {
+        let origin = self.origin.as_ref().and_then(|origin| origin.to_str().ok());
+        origin.map_or_else(String::new, |origin| format!("access-control-allow-origin: {origin}\r\nvary: origin\r\n"))
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let answer = guarded(service, request).await;
+    match (answer, origin) {
+        (Answer::Reply(reply), Some(origin)) if reply.status() != StatusCode::FORBIDDEN => Answer::Reply(readable(reply, origin)),
+        (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
+        (answer, _) => answer,
+    }
+}
+
+async fn guarded(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
+    let headers = request.headers();
+    let Some(host) = service.hosts.find(headers) else { return Answer::Reply(misdirected(&request)) };
+    if !service.hosts.is_welcome(headers) {
+        let error = Error::transport("Forbidden: this Origin may not call here");
+        return Answer::Reply(reply::rpc_error(StatusCode::FORBIDDEN, &error));
+    }
+    if request.method() == Method::OPTIONS {
+        return Answer::Reply(preflight());
+    }
+    match request.uri().path() {
+        "/mcp" => mcp(service, request).await,
+        "/messages" => Answer::Reply(messages(service, request).await),
+        "/sse" => legacy(service, &request),
+        "/" => Answer::Reply(home_page(service, host, request.method())),
+        _ => {
+            let base = service.hosts.base(host);
+            Answer::Reply(oauth::answer(service, &base, request).await)
+        }
+    }
+}
+
+async fn mcp(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
+    let principal = match oauth::bearer(service, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
+        Ok(principal) => principal,
+        Err(challenge) => return Answer::Reply(challenge),
+    };
+    match *request.method() {
+        Method::POST => Answer::Reply(streamable::post(service, &principal, request).await),
+        Method::GET => opened(streamable::open(service, &principal, request.headers()), &request),
+        Method::HEAD => Answer::Reply(reply::events_head()),
+        Method::DELETE => Answer::Reply(streamable::delete(service, &principal, request.headers())),
+        _ => Answer::Reply(reply::method_not_allowed("POST, GET, DELETE")),
+    }
+}
+
+fn legacy(service: &Rc<Service>, request: &Request<Incoming>) -> Answer {
+    let principal = match oauth::bearer(service, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
+        Ok(principal) => principal,
+        Err(challenge) => return Answer::Reply(challenge),
+    };
+    match *request.method() {
+        Method::GET => opened(sse::open(service, &principal), request),
+        Method::HEAD => Answer::Reply(reply::events_head()),
+        // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
+        _ => Answer::Reply(reply::method_not_allowed("GET")),
+    }
+}
+
+async fn messages(service: &Rc<Service>, request: Request<Incoming>) -> Reply {
+    match oauth::bearer(service, request.headers(), Endpoints::ANY, Endpoint::Sse) {
+        Ok(principal) if request.method() == Method::POST => sse::post(service, &principal, request).await,
+        Ok(_) => reply::method_not_allowed("POST"),
+        Err(challenge) => challenge,
+    }
+}
+
+fn home_page(service: &Service, host: Host<'_>, method: &Method) -> Reply {
+    match *method {
+        Method::GET | Method::HEAD => home::page(service, host),
+        _ => reply::method_not_allowed("GET"),
+    }
+}
+
+fn opened(stream: Result<Rc<Stream>, Reply>, request: &Request<Incoming>) -> Answer {
+    match stream {
+        Ok(stream) => Answer::Stream(Opening { stream, version: request.version(), origin: None }),
+        Err(refusal) => Answer::Reply(refusal),
+    }
+}
+
+/// RFC 9110 15.5.20. Without any Host there is nothing that could be misdirected: RFC 9112 3.2 asks for 400.
+fn misdirected(request: &Request<Incoming>) -> Reply {
+    let headers = request.headers();
+    if !headers.contains_key(HOST) {
+        let what = "The request has no Host header.";
+        return reply::problem(headers, StatusCode::BAD_REQUEST, "invalid_request", what, "Send one.");
+    }
+    let what = "The server does not answer under this name.";
+    let remedy = "Use the address that it printed when it started.";
+    reply::problem(headers, StatusCode::MISDIRECTED_REQUEST, "misdirected_request", what, remedy)
+}
+
+/// The answer to a browser that asks whether a page may call us; the page's origin is welcome already.
+fn preflight() -> Reply {
+    let mut reply = reply::empty(StatusCode::NO_CONTENT);
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
+    let allowed =
+        "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    reply
+}
+
+/// Lets the page that asked read the answer.
+fn readable(mut reply: Reply, origin: HeaderValue) -> Reply {
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(VARY, HeaderValue::from_static("origin"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("mcp-session-id, mcp-protocol-version, www-authenticate"),
+    );
+    reply
+}

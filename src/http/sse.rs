@@ -1,0 +1,227 @@
+//! HTTP with SSE: `GET /sse` and `POST /messages` (MCP 2024-11-05, basic/transports), and the bytes of every stream that
+//! is driven without hyper.
+
+use crate::http::event::Event;
+use crate::http::reply::{self, Reply};
+use crate::http::run::{self, Asker, Started};
+use crate::http::stream::{Name, Stall, Stream};
+use crate::http::{Service, body, oauth, streamable};
+use crate::limits;
+use crate::mcp::{self, Action, Body, Error, Message};
+use crate::oauth::Endpoint;
+use crate::principal::Principal;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::{Buf, Bytes};
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode, Version};
+use std::future::poll_fn;
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// `GET /sse`: a session that lives as long as its stream. Its first event says where to post.
+pub(crate) fn open(service: &Service, principal: &Principal) -> Result<Rc<Stream>, Reply> {
+    let id: [u8; 16] = service.world().bytes();
+    let stream = service
+        .streams
+        .open(Name::Sse(id), principal, service.authority.epoch())
+        .ok_or_else(|| reply::busy("All event streams are taken"))?;
+    stream.outbox.push(Event::Endpoint(format!("/messages?session={}", URL_SAFE_NO_PAD.encode(id))));
+    Ok(stream)
+}
+
+/// `POST /messages?session=…`: 202 at once; the answer comes on the stream.
+pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), &principal.subject));
+    let Some(stream) = stream else {
+        return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
+    };
+    if !streamable::is_json(&head.headers) {
+        return streamable::unsupported();
+    }
+    let body = match body::read(body, limits::BODY_BYTES).await {
+        Ok(body) => body,
+        Err(fault) => return streamable::unread(fault),
+    };
+    match mcp::read(&body) {
+        Ok(Body::One(message)) => one(service, principal, &head.headers, &stream, message),
+        Ok(Body::Batch(messages)) if stream.peer.get().revision.has_batches() => {
+            for message in messages {
+                match mcp::read_one(message.get().as_bytes()) {
+                    Ok(message) => drop(one(service, principal, &head.headers, &stream, message)),
+                    Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
+                }
+            }
+            accepted()
+        }
+        Ok(Body::Batch(_)) => {
+            let error = Error::invalid_request("Invalid request: this revision has no batches");
+            reply::rpc_error(StatusCode::BAD_REQUEST, &error)
+        }
+        Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+fn one(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, stream: &Stream, message: Message<'_>) -> Reply {
+    let mut peer = stream.peer.get();
+    let owner = stream.name.owner();
+    match service.engine.receive(&mut peer, principal, message) {
+        Action::Reply(answer) | Action::Refuse(answer) => stream.outbox.push(Event::Message(answer.into())),
+        Action::Open(answer) => {
+            stream.peer.set(peer);
+            stream.outbox.push(Event::Message(answer.into()));
+        }
+        Action::Accept => {}
+        Action::Cancel(id) => service.calls.cancel(owner, &id),
+        Action::Forbid { id, scope } => {
+            stream.outbox.push(Event::Message(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()));
+            return oauth::forbidden(service, headers, Endpoint::Sse, &id, &scope);
+        }
+        Action::Run(pending) => {
+            let asker = Asker { peer, principal, owner, stream: Some(&stream.outbox) };
+            if let Started::Done(answer) = run::start(service, &asker, *pending) {
+                stream.outbox.push(Event::Message(answer.into()));
+            }
+        }
+    }
+    accepted()
+}
+
+fn accepted() -> Reply {
+    reply::text(StatusCode::ACCEPTED, "Accepted")
+}
+
+fn session_id(query: Option<&str>) -> Option<[u8; 16]> {
+    let id = query?.strip_prefix("session=")?;
+    let mut bytes = [0; 16];
+    let length = URL_SAFE_NO_PAD.decode_slice(id, &mut bytes).ok()?;
+    (length == bytes.len()).then_some(bytes)
+}
+
+/// The head of a stream's answer. HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream.
+fn head(version: Version, extra: &str) -> String {
+    let chunked = if version == Version::HTTP_10 { "" } else { "transfer-encoding: chunked\r\n" };
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache, no-transform\r\n\
+         x-accel-buffering: no\r\n{extra}{chunked}connection: close\r\n\r\n"
+    )
+}
+
+/// A stream on a socket that was taken back from hyper: about 1 KiB instead of 12.
+pub(crate) struct Writer {
+    stream: Rc<Stream>,
+    is_chunked: bool,
+    /// What the socket has not taken yet.
+    rest: Bytes,
+    is_ending: bool,
+}
+
+impl Writer {
+    /// Writes `stream` as the answer to a request of this version, with `extra` header lines.
+    pub(crate) fn new(stream: Rc<Stream>, version: Version, extra: &str) -> Self {
+        let rest = Bytes::from(head(version, extra));
+        Writer { stream, is_chunked: version != Version::HTTP_10, rest, is_ending: false }
+    }
+
+    /// Writes until the stream ends, the reader leaves or the reader takes nothing for too long.
+    pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut socket: S) -> io::Result<()> {
+        poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await
+    }
+
+    fn poll<S: AsyncRead + AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if has_left(socket.as_mut(), context) {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            while !self.rest.is_empty() {
+                // Asked first, so that the end of an outbox wakes a writer that waits for its reader.
+                if self.stream.outbox.is_cut() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                let Poll::Ready(written) = socket.as_mut().poll_write(context, &self.rest) else {
+                    return self.wait(context);
+                };
+                self.stream.stall.set(Stall::Flowing);
+                match written? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    bytes => self.rest.advance(bytes),
+                }
+            }
+            if self.is_ending {
+                return socket.poll_shutdown(context);
+            }
+            ready!(socket.as_mut().poll_flush(context))?;
+            match ready!(self.stream.outbox.poll_next(context)) {
+                Some(event) => self.rest = self.chunk(event.frame()),
+                None => self.end(),
+            }
+        }
+    }
+
+    fn wait(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.stream.stall.get() == Stall::Flowing {
+            self.stream.stall.set(Stall::Waiting);
+        }
+        self.stream.outbox.wake_on_change(context);
+        Poll::Pending
+    }
+
+    fn end(&mut self) {
+        self.is_ending = true;
+        if self.is_chunked && !self.stream.outbox.is_cut() {
+            self.rest = Bytes::from_static(b"0\r\n\r\n");
+        }
+    }
+
+    fn chunk(&self, frame: Bytes) -> Bytes {
+        if !self.is_chunked {
+            return frame;
+        }
+        let mut chunk = Vec::with_capacity(frame.len() + 12);
+        // Writing to a Vec does not fail.
+        let _ = write!(chunk, "{:x}\r\n", frame.len());
+        chunk.extend_from_slice(&frame);
+        chunk.extend_from_slice(b"\r\n");
+        Bytes::from(chunk)
+    }
+}
+
+/// Whether the reader has closed its side. What it may send on this connection is of no use and is thrown away.
+fn has_left<S: AsyncRead>(mut socket: Pin<&mut S>, context: &mut Context<'_>) -> bool {
+    let mut bytes = [0; 64];
+    // A bound, so that a peer that sends without end does not hold the thread.
+    for _ in 0..16 {
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match socket.as_mut().poll_read(context, &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+            Poll::Ready(_) => return true,
+        }
+    }
+    // It never has anything to say here.
+    true
+}
+
+/// The end of a stream takes it out of the list, however it ends.
+pub(crate) struct Held {
+    service: Rc<Service>,
+    stream: Rc<Stream>,
+}
+
+impl Held {
+    pub(crate) fn new(service: Rc<Service>, stream: Rc<Stream>) -> Self {
+        Held { service, stream }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.stream.outbox.cut();
+        self.service.streams.forget(&self.stream);
+    }
+}

@@ -1,0 +1,251 @@
+//! Messages of JSON-RPC 2.0 as MCP uses them: read without copying, written into one buffer.
+
+use crate::limits;
+use crate::mcp::Error;
+use heapless::String as Bounded;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The id of a request, as its JSON text: it goes back with the type and the digits with which it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(Bounded<{ limits::ID_BYTES }>);
+
+impl Id {
+    /// The id with this JSON text, if it is a string or a number of bounded length.
+    pub fn parse(json: &str) -> Option<Id> {
+        let is_id = json.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
+        is_id.then(|| Bounded::try_from(json).ok().map(Id)).flatten()
+    }
+
+    /// Its JSON text.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One message.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// Wants an answer.
+    Request {
+        /// Goes back with the answer.
+        id: Id,
+        /// What is wanted.
+        method: Cow<'a, str>,
+        /// With what.
+        params: Option<&'a RawValue>,
+    },
+    /// Wants none.
+    Notification {
+        /// What happened.
+        method: Cow<'a, str>,
+        /// With what.
+        params: Option<&'a RawValue>,
+    },
+    /// The answer to a request of ours.
+    Response,
+}
+
+/// What a body holds.
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// One message.
+    One(Message<'a>),
+    /// An array of them (MCP 2025-03-26 only).
+    Batch(Vec<&'a RawValue>),
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// -32700 when it is no JSON, -32600 when it is no message.
+pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
+    let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if !is_array {
+        return read_one(body).map(Body::One);
+    }
+    match serde_json::from_slice::<Vec<&RawValue>>(body) {
+        Ok(messages) if messages.is_empty() => Err(Error::invalid_request("Invalid request: the batch is empty")),
+        Ok(messages) if messages.len() > limits::BATCH => Err(Error::invalid_request("Invalid request: the batch is too long")),
+        Ok(messages) => Ok(Body::Batch(messages)),
+        Err(_) => Err(Error::parse()),
+    }
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// -32700 when it is no JSON, -32600 when it is no message.
+pub fn read_one(json: &[u8]) -> Result<Message<'_>, Error> {
+    let envelope: Envelope<'_> = serde_json::from_slice(json).map_err(|_| {
+        let is_json = std::str::from_utf8(json).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
+    })?;
+    envelope.message()
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "is_there")]
+    result: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    error: bool,
+}
+
+/// A member that is there, `null` included: an id of `null` is no id, but neither is it a notification.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+impl<'a> Envelope<'a> {
+    fn message(self) -> Result<Message<'a>, Error> {
+        if self.jsonrpc != "2.0" {
+            return Err(Error::invalid_request("Invalid request: `jsonrpc` must be \"2.0\""));
+        }
+        let is_response = self.result || self.error;
+        match (self.method, self.id) {
+            (Some(_), _) if is_response => Err(Error::invalid_request("Invalid request: a request has no result")),
+            (Some(method), None) => Ok(Message::Notification { method, params: self.params }),
+            (Some(method), Some(id)) => {
+                let id = Id::parse(id.get())
+                    .ok_or(Error::invalid_request("Invalid request: the id must be a short string or a number"))?;
+                Ok(Message::Request { id, method, params: self.params })
+            }
+            (None, Some(_)) if self.result != self.error => Ok(Message::Response),
+            // The answer to a request whose id the peer could not read.
+            (None, None) if self.error && !self.result => Ok(Message::Response),
+            (None, _) => Err(Error::invalid_request("Invalid request: no `method`")),
+        }
+    }
+}
+
+/// Writes the answer to the request `id`; `write` appends the JSON of the result.
+pub(super) fn result(id: &Id, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut json = Vec::with_capacity(limits::REPLY_BYTES);
+    json.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    json.extend_from_slice(id.as_json().as_bytes());
+    json.extend_from_slice(br#","result":"#);
+    write(&mut json);
+    json.push(b'}');
+    json
+}
+
+/// Writes an error. Where no id is known it is `null`, as JSON-RPC 2.0 asks.
+pub fn error(id: Option<&Id>, error: &Error) -> Vec<u8> {
+    let mut json = Vec::with_capacity(limits::REPLY_BYTES);
+    json.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    json.extend_from_slice(id.map_or("null", Id::as_json).as_bytes());
+    json.extend_from_slice(br#","error":{"code":"#);
+    value(&mut json, &error.code);
+    json.extend_from_slice(br#","message":"#);
+    value(&mut json, &error.message);
+    json.extend_from_slice(b"}}");
+    json
+}
+
+/// Appends `value` as JSON.
+pub(crate) fn value(json: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+    // Strings, numbers and maps with text keys: the only errors of serde_json are a failing writer and a key that is no
+    // text, and a Vec does not fail.
+    let _ = serde_json::to_writer(json, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> i32 {
+        match read(body.as_bytes()) {
+            Err(error) => error.code,
+            Ok(body) => panic!("accepted: {body:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_parse_error() {
+        for body in
+            ["", " ", "{", "nonsense", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} x", "[1", "\u{feff}{}", "{'a':1}"]
+        {
+            assert_eq!(refusal(body), -32700, "{body}");
+        }
+        assert!(matches!(read(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}"), Err(error) if error.code == -32700));
+    }
+
+    #[test]
+    fn json_that_is_no_message_is_an_invalid_request() {
+        let deep = format!("{{\"jsonrpc\":\"2.0\",\"method\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+        let long = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":\"{}\"}}", "x".repeat(limits::ID_BYTES));
+        for body in [
+            "1",
+            "\"x\"",
+            "null",
+            "true",
+            "{}",
+            "[]",
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+            r#"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            &deep,
+            &long,
+        ] {
+            assert_eq!(refusal(body), -32600, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_id_goes_back_as_it_came() {
+        for id in ["1", "-7", "\"a b\"", "\"1\"", "1.5", "\"\\u00e4\"", "12345678901234567890123"] {
+            let body = format!(r#" {{ "jsonrpc" : "2.0", "id" : {id} , "method" : "ping" }} "#);
+            let Ok(Body::One(Message::Request { id: read, .. })) = read(body.as_bytes()) else { panic!("{id}") };
+            assert_eq!(read.as_json(), id);
+            assert_eq!(
+                result(&read, |json| value(json, "x")),
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"x"}}"#).as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_without_an_id_says_null() {
+        assert_eq!(
+            error(None, &Error::parse()),
+            br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error: the body is no JSON"}}"#
+        );
+    }
+
+    #[test]
+    fn notifications_and_responses_are_told_apart() {
+        let one = |body: &'static str| match read(body.as_bytes()) {
+            Ok(Body::One(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(one(r#"{"jsonrpc":"2.0","method":"notifications/\u0069nitialized"}"#),
+            Message::Notification { method, params: None } if method == "notifications/initialized"));
+        assert!(matches!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), Message::Response));
+        assert!(matches!(one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#), Message::Response));
+        assert!(matches!(read(b" [ {}, 1 ]"), Ok(Body::Batch(messages)) if messages.len() == 2));
+    }
+}

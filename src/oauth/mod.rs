@@ -1,0 +1,140 @@
+//! Sign-in: the authorization server (OAuth 2.1), and the check of the tokens that come of it.
+//!
+//! An [`Authority`] answers one endpoint with one method. It is told the time and what came, and says what to answer; who
+//! reads sockets and writes headers is somebody else.
+//!
+//! | endpoint | method | answer |
+//! |---|---|---|
+//! | `/.well-known/oauth-protected-resource…` | [`Authority::resource_metadata`] | JSON |
+//! | `/.well-known/oauth-authorization-server` | [`Authority::server_metadata`] | JSON |
+//! | `POST /register` | [`Authority::register`] | JSON, 201 |
+//! | `GET /authorize` | [`Authority::authorize`] | [`Step`] |
+//! | `POST /authorize` | [`Authority::sign_in`], [`Attempt::verify`], [`Authority::signed_in`] | [`Step`] |
+//! | `POST /consent` | [`Authority::consent`] | [`Step`] |
+//! | `POST /token` | [`Authority::token`] | JSON |
+//! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
+//! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`], or 401 with a [`challenge`] |
+//!
+//! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`)
+//! and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
+
+mod authorize;
+mod bearer;
+mod claims;
+mod client;
+mod consent;
+mod denied;
+mod error;
+mod family;
+mod form;
+mod grant;
+mod life;
+mod login;
+mod metadata;
+mod origin;
+mod page;
+mod pkce;
+mod redirect;
+mod register;
+mod replay;
+mod resource;
+mod revoke;
+mod scope;
+#[cfg(test)]
+mod testing;
+mod token;
+mod transaction;
+
+pub use bearer::{Refusal, challenge, insufficient_scope};
+pub use error::Error;
+pub use login::{Attempt, Subject, Verdict, Verified};
+pub use metadata::RESOURCE_METADATA_PATH;
+pub use page::{Page, Step};
+pub use redirect::RedirectUri;
+pub use resource::{Audience, Base, Endpoint, Endpoints};
+pub use scope::Scope;
+
+use crate::principal::{Principal, Scopes};
+use crate::seal::KeyRing;
+use denied::Denied;
+use family::Families;
+use life::Boot;
+use replay::Spent;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Who may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Anybody, with any e-mail address and any password: to try things out, on one's own computer.
+    Demo,
+    /// Nobody signs in, and everybody may do everything: for test suites that cannot send a token.
+    Open,
+}
+
+/// The https redirect URIs that are allowed where the owner says nothing: those of Claude.
+pub const REDIRECT_URIS: [&str; 2] = ["https://claude.ai/api/mcp/auth_callback", "https://claude.com/api/mcp/auth_callback"];
+
+/// What the owner decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who may sign in.
+    pub mode: Mode,
+    /// What a client may be allowed to do. Their names, with spaces between, have room in
+    /// [`SCOPES_BYTES`](crate::limits::SCOPES_BYTES); what has no room is never offered.
+    pub scopes: Vec<Scope>,
+    /// The name of the board.
+    pub board: String,
+    /// The https redirect URIs that are allowed, to the byte. Loopback ones are always allowed.
+    pub redirect_uris: Vec<String>,
+    /// Every origin under which this server is reached.
+    pub bases: Vec<Base>,
+}
+
+/// The authorization server of one board.
+#[derive(Debug)]
+pub struct Authority {
+    settings: Settings,
+    scopes: Scopes,
+    anonymous: Principal,
+    ring: Rc<KeyRing>,
+    boot: Boot,
+    spent: RefCell<Spent>,
+    families: RefCell<Families>,
+    denied: RefCell<Denied>,
+}
+
+impl Authority {
+    /// An authority that nobody has asked anything yet. `boot` is random, and tells this run from all others.
+    pub fn new(settings: Settings, ring: Rc<KeyRing>, boot: [u8; 16]) -> Self {
+        let mut scopes = Scopes::none();
+        settings.scopes.iter().for_each(|scope| scopes.insert(&scope.name));
+        let mut short = [0; 8];
+        short.copy_from_slice(&boot[..8]);
+        Authority {
+            anonymous: Principal::anonymous(scopes.clone()),
+            settings,
+            scopes,
+            ring,
+            boot: Boot(short),
+            spent: RefCell::default(),
+            families: RefCell::default(),
+            denied: RefCell::default(),
+        }
+    }
+
+    /// Whether anybody must sign in.
+    pub fn signs_in(&self) -> bool {
+        self.settings.mode != Mode::Open
+    }
+
+    /// Every scope that this server knows.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// The bases that a resource may name; the one of the request is always among them.
+    fn bases<'a>(&'a self, base: &'a Base) -> impl Iterator<Item = &'a Base> {
+        std::iter::once(base).chain(&self.settings.bases)
+    }
+}

@@ -1,0 +1,77 @@
+//! What the pages show. How they look is decided elsewhere.
+
+use super::login::Subject;
+use super::scope::Scope;
+use super::transaction::Transaction;
+use super::{Authority, Error};
+
+/// The next step on the way to a code.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing to go on with, and nowhere to send the browser: an error for the person, or as JSON for a client that
+    /// looks before it opens a browser.
+    Refuse(Error),
+    /// Send the browser to the client with this URI: 303, as 307 would send the form along. RFC 9700 4.12.
+    Redirect(String),
+    /// Show the sign-in page. Its form is posted to `/authorize` with `transaction`, `email`, `password`, and
+    /// `action=reject` where the person says no.
+    SignIn(Box<Page>),
+    /// Show the consent page. Its form is posted to `/consent` with `transaction`, a `scope` for each box that is
+    /// ticked, and `action`, which is `approve` or `reject`.
+    Consent(Box<Page>),
+}
+
+/// What a page shows and what its form sends back. All texts are plain: they are to be escaped.
+#[derive(Debug)]
+pub struct Page {
+    /// The name that the client gave itself; may be empty, and may be a lie.
+    pub client_name: String,
+    /// Host and port that the browser will be sent to.
+    pub redirect_host: String,
+    /// Scheme, host and port of the same, for `form-action` in the Content-Security-Policy: Chromium applies it to the
+    /// redirect that follows the form.
+    pub redirect_origin: String,
+    /// Whether that is the person's own computer.
+    pub is_loopback: bool,
+    /// What the client asks for.
+    pub scopes: Vec<Scope>,
+    /// Who signed in: on the consent page.
+    pub subject: Option<String>,
+    /// Why the page is shown again.
+    pub message: Option<&'static str>,
+    /// The field of this name, sealed.
+    pub transaction: String,
+    /// The value of the cookie that binds the form to this browser: `HttpOnly`, `SameSite=Strict`.
+    pub cookie: String,
+}
+
+impl Authority {
+    pub(super) fn sign_in_page(&self, transaction: &Transaction, message: Option<&'static str>) -> Step {
+        match transaction.for_sign_in(&self.ring) {
+            Ok(text) => Step::SignIn(Box::new(self.page(transaction, text, None, message))),
+            Err(full) => Step::Refuse(full.into()),
+        }
+    }
+
+    pub(super) fn consent_page(&self, transaction: &Transaction, subject: &Subject, message: Option<&'static str>) -> Step {
+        match transaction.for_consent(&self.ring, subject) {
+            Ok(text) => Step::Consent(Box::new(self.page(transaction, text, Some(subject.to_string()), message))),
+            Err(full) => Step::Refuse(full.into()),
+        }
+    }
+
+    fn page(&self, transaction: &Transaction, text: String, subject: Option<String>, message: Option<&'static str>) -> Page {
+        let request = &transaction.request;
+        Page {
+            client_name: request.client_name.as_str().to_owned(),
+            redirect_host: request.redirect_uri.host().to_owned(),
+            redirect_origin: request.redirect_uri.origin().to_owned(),
+            is_loopback: request.redirect_uri.is_loopback(),
+            scopes: self.settings.scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
+            subject,
+            message,
+            transaction: text,
+            cookie: transaction.browser.cookie(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `POST /token` (RFC 6749 3.2): which client, which grant, and the answer.
+
+use super::claims::{Allowance, Token};
+use super::client::Client;
+use super::error::json;
+use super::form::Parameters;
+use super::life::Life;
+use super::{Authority, Error};
+use crate::audit::Event;
+use crate::limits;
+use crate::seal::Purpose;
+use crate::world::World;
+use serde::Serialize;
+
+/// RFC 6749 5.1.
+#[derive(Serialize)]
+struct Response<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expires_in: u64,
+    scope: &'a str,
+    refresh_token: &'a str,
+}
+
+/// What is to be sealed: the refresh token, and how much of it the access token gets.
+pub(super) struct Issue<'a> {
+    pub(super) refresh: Token<'a>,
+    pub(super) access: Allowance<'a>,
+    pub(super) grant_type: &'static str,
+}
+
+impl Authority {
+    /// `POST /token`: the body of the 200 answer. `form` is of type `application/x-www-form-urlencoded`, which the
+    /// caller has checked; `authorization` is the value of that header.
+    ///
+    /// # Errors
+    /// RFC 6749 5.2. The answer says `Cache-Control: no-store`, as the good one does.
+    pub fn token(&self, world: &World<'_>, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+        let issued = self.issued(world, form, authorization);
+        issued.inspect_err(|error| world.audit.record(&Event::TokenRefused { reason: error.reason() }))
+    }
+
+    fn issued(&self, world: &World<'_>, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+        let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
+        let client = Client::authenticate(&self.ring, &parameters, authorization)?;
+        match parameters.required("grant_type", "grant_type is missing.")? {
+            "authorization_code" => self.exchange(world, &client, &parameters),
+            "refresh_token" => self.refresh(world, &client, &parameters),
+            _ => Err(Error::unsupported_grant_type()),
+        }
+    }
+
+    /// Seals the answer to either grant.
+    pub(super) fn issue(&self, world: &World<'_>, issue: &Issue<'_>) -> Result<Vec<u8>, Error> {
+        let Issue { refresh, access: allowance, grant_type } = issue;
+        let life = Life::lasting(limits::ACCESS_SECS, world.now, self.boot);
+        let access = Token { life, counter: refresh.counter, allowance: *allowance };
+        let access_token = access.seal(&self.ring, Purpose::Access)?;
+        let refresh_token = refresh.seal(&self.ring, Purpose::Refresh)?;
+        let Allowance { subject, client, grant, .. } = *allowance;
+        world.audit.record(&Event::TokenIssued { subject, client, grant, grant_type });
+        Ok(json(&Response {
+            access_token: &access_token,
+            token_type: "Bearer",
+            expires_in: limits::ACCESS_SECS,
+            scope: allowance.scopes,
+            refresh_token: &refresh_token,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::oauth::testing::{Bench, form};
+
+    #[test]
+    fn an_unknown_client_is_401_so_that_it_registers_anew() {
+        let bench = Bench::new();
+        for client_id in ["", "forged", &bench.code()] {
+            let body = form(&[("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", client_id)]);
+            let error = bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err();
+            assert_eq!((error.status(), error.error()), (401, "invalid_client"), "{client_id:.50}");
+        }
+        assert!(bench.audit.has("TokenRefused"));
+    }
+
+    #[test]
+    fn other_grants_are_unsupported_and_none_is_invalid() {
+        let bench = Bench::new();
+        for (grant_type, error) in [
+            ("", "invalid_request"),
+            ("password", "unsupported_grant_type"),
+            ("client_credentials", "unsupported_grant_type"),
+            ("urn:ietf:params:oauth:grant-type:device_code", "unsupported_grant_type"),
+            ("Authorization_Code", "unsupported_grant_type"),
+        ] {
+            let body = form(&[("grant_type", grant_type), ("client_id", &bench.client)]);
+            assert_eq!(bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err().error(), error, "{grant_type}");
+        }
+    }
+
+    #[test]
+    fn json_a_doubled_parameter_and_a_body_over_the_limit_are_refused() {
+        let bench = Bench::new();
+        let doubled = form(&[("grant_type", "refresh_token"), ("grant_type", "refresh_token"), ("client_id", &bench.client)]);
+        let long = "a".repeat(1 << 20);
+        for (body, error) in [
+            (r#"{"grant_type":"refresh_token"}"#, "invalid_client"),
+            (doubled.as_str(), "invalid_request"),
+            (long.as_str(), "invalid_request"),
+        ] {
+            assert_eq!(bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err().error(), error, "{body:.50}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_that_of_rfc_6749() {
+        let bench = Bench::new();
+        let answer = bench.tokens();
+        let members: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["access_token", "expires_in", "refresh_token", "scope", "token_type"]);
+        assert_eq!((&answer["token_type"], &answer["expires_in"]), (&"Bearer".into(), &3600.into()));
+        assert_eq!(answer["scope"], "math system:read gpio:write");
+        assert!(answer["access_token"].as_str().unwrap().len() < 300);
+    }
+}

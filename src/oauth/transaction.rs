@@ -1,0 +1,253 @@
+//! What a page carries from one form to the next, sealed: the form cannot change what was asked for.
+//!
+//! It is bound to the browser that opened the page, by a value that is in the transaction and in a cookie. A form that
+//! another browser, or a page elsewhere, lays before a person does nothing.
+
+use super::client::Name;
+use super::life::{Boot, Deadline};
+use super::login::Subject;
+use super::pkce::Challenge;
+use super::redirect::RedirectUri;
+use super::resource::{Audience, Endpoints, Target};
+use super::{Authority, Error};
+use crate::limits;
+use crate::principal::{ClientTag, Scopes};
+use crate::seal::{Forged, Full, KeyRing, Purpose, Reader, Writer};
+use crate::world::World;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What a transaction of [`limits::TRANSACTION_BYTES`] characters holds.
+const BYTES: usize = limits::TRANSACTION_BYTES / 4 * 3;
+
+/// A browser, known by a value that it was given in a cookie. It means nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Browser([u8; 16]);
+
+impl Browser {
+    /// The browser that sent this cookie, or a new one where it is missing or not well formed.
+    pub(super) fn known_or_new(world: &World<'_>, cookie: Option<&str>) -> Self {
+        cookie.and_then(Browser::parse).unwrap_or_else(|| Browser(world.bytes()))
+    }
+
+    fn parse(cookie: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        let length = URL_SAFE_NO_PAD.decode_slice(cookie, &mut bytes).ok()?;
+        (length == bytes.len()).then_some(Browser(bytes))
+    }
+
+    /// The value of the cookie.
+    pub(super) fn cookie(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
+/// A request for authorization in which everything is proved. RFC 6749 4.1.1.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) client: ClientTag,
+    pub(super) client_name: Name,
+    pub(super) redirect_uri: RedirectUri,
+    pub(super) state: Option<String>,
+    pub(super) challenge: Challenge,
+    pub(super) scopes: Scopes,
+    pub(super) target: Target,
+}
+
+impl Request {
+    /// The redirect that tells the client of an error. RFC 6749 4.1.2.1; RFC 9207 2 for `iss`.
+    pub(super) fn refusal(&self, issuer: &str, error: Error) -> String {
+        refusal(&self.redirect_uri, self.state.as_deref(), issuer, error)
+    }
+}
+
+/// As [`Request::refusal`], before there is a whole request.
+pub(super) fn refusal(redirect_uri: &RedirectUri, state: Option<&str>, issuer: &str, error: Error) -> String {
+    let told = [("error", error.error()), ("error_description", error.description()), ("iss", issuer)];
+    let parameters: Vec<_> = told.into_iter().chain(state.map(|state| ("state", state))).collect();
+    redirect_uri.with(&parameters)
+}
+
+/// A request on its way through the pages.
+#[derive(Clone, Debug)]
+pub(super) struct Transaction {
+    pub(super) id: [u8; 16],
+    pub(super) browser: Browser,
+    pub(super) deadline: Deadline,
+    pub(super) request: Request,
+}
+
+impl Transaction {
+    /// Begins now.
+    pub(super) fn begin(world: &World<'_>, boot: Boot, browser: Browser, request: Request) -> Self {
+        let deadline = Deadline::after(limits::LOGIN_SECS, world.now, boot);
+        Transaction { id: world.bytes(), browser, deadline, request }
+    }
+
+    /// For the form of the sign-in page.
+    pub(super) fn for_sign_in(&self, ring: &KeyRing) -> Result<String, Full> {
+        Ok(ring.seal(Purpose::SignIn, &self.write().finish()?))
+    }
+
+    /// For the form of the consent page. Only who has signed in gets this far: there is no other way to a [`Subject`].
+    pub(super) fn for_consent(&self, ring: &KeyRing, subject: &Subject) -> Result<String, Full> {
+        Ok(ring.seal(Purpose::Consent, &self.write().text(subject).finish()?))
+    }
+
+    fn write(&self) -> Writer<BYTES> {
+        let request = &self.request;
+        let fields = self.deadline.write(Writer::new().array(&self.id).array(&self.browser.0));
+        fields
+            .array(&request.client.0)
+            .text(&request.client_name)
+            .text(request.redirect_uri.as_str())
+            .u8(request.state.is_some().into())
+            .text(request.state.as_deref().unwrap_or_default())
+            .array(&request.challenge.0)
+            .text(request.scopes.as_str())
+            .array(&request.target.audience.0)
+            .u8(request.target.endpoints.bits())
+    }
+
+    fn read(fields: &mut Reader<'_>, allowed: &[String]) -> Result<Self, Forged> {
+        let id = fields.array()?;
+        let browser = Browser(fields.array()?);
+        let deadline = Deadline::read(fields)?;
+        let client = ClientTag(fields.array()?);
+        let client_name = Name::try_from(fields.text()?).map_err(|_| Forged)?;
+        // Once more against the list: it may be another one than when the page was opened.
+        let redirect_uri = RedirectUri::parse(fields.text()?, allowed).map_err(|_| Forged)?;
+        let has_state = fields.u8()? != 0;
+        let state = Some(fields.text()?.to_owned()).filter(|_| has_state);
+        let challenge = Challenge(fields.array()?);
+        let scopes = Scopes::parse(fields.text()?, |_| true);
+        let target = Target { audience: Audience(fields.array()?), endpoints: Endpoints::from_bits(fields.u8()?) };
+        let request = Request { client, client_name, redirect_uri, state, challenge, scopes, target };
+        Ok(Transaction { id, browser, deadline, request })
+    }
+}
+
+impl Authority {
+    /// The transaction of a sign-in form.
+    pub(super) fn open_sign_in(&self, world: &World<'_>, text: &str, cookie: Option<&str>) -> Result<Transaction, Error> {
+        self.open_transaction(Purpose::SignIn, text, |_| Ok(()))
+            .and_then(|(transaction, ())| self.admit(world, cookie, transaction))
+    }
+
+    /// The transaction of a consent form, and who signed in.
+    pub(super) fn open_consent(
+        &self,
+        world: &World<'_>,
+        text: &str,
+        cookie: Option<&str>,
+    ) -> Result<(Transaction, Subject), Error> {
+        let (transaction, subject) = self.open_transaction(Purpose::Consent, text, Subject::read)?;
+        Ok((self.admit(world, cookie, transaction)?, subject))
+    }
+
+    fn open_transaction<T>(
+        &self,
+        purpose: Purpose,
+        text: &str,
+        rest: impl FnOnce(&mut Reader<'_>) -> Result<T, Forged>,
+    ) -> Result<(Transaction, T), Error> {
+        let read = || {
+            let opened = self.ring.open_within::<BYTES>(purpose, text.as_bytes())?;
+            let mut fields = Reader::new(&opened);
+            let transaction = Transaction::read(&mut fields, &self.settings.redirect_uris)?;
+            let rest = rest(&mut fields)?;
+            fields.end()?;
+            Ok((transaction, rest))
+        };
+        read().map_err(|Forged| Error::invalid_request("This form was not made here."))
+    }
+
+    fn admit(&self, world: &World<'_>, cookie: Option<&str>, transaction: Transaction) -> Result<Transaction, Error> {
+        if transaction.deadline.is_past(world.now, self.boot) {
+            return Err(Error::invalid_request("This page is too old. Go back to your program and sign in again."));
+        }
+        if cookie.and_then(Browser::parse) != Some(transaction.browser) {
+            return Err(Error::invalid_request("This page was opened in another browser, or the browser takes no cookies."));
+        }
+        Ok(transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::Base;
+    use crate::oauth::testing::Bench;
+
+    fn largest(bench: &Bench) -> Transaction {
+        let request = Request {
+            client: ClientTag([1; 8]),
+            client_name: Name::try_from("n".repeat(limits::CLIENT_NAME_BYTES).as_str()).unwrap(),
+            redirect_uri: RedirectUri::parse(&format!("http://localhost/{}", "p".repeat(limits::REDIRECT_URI_BYTES - 17)), &[])
+                .unwrap(),
+            state: Some("s".repeat(limits::STATE_BYTES)),
+            challenge: Challenge([2; 32]),
+            scopes: Scopes::parse(&"s".repeat(limits::SCOPES_BYTES - 1), |_| true),
+            target: Target::whole(&Base::new("http://localhost:8787")),
+        };
+        Transaction::begin(&bench.world(), bench.authority.boot, Browser([3; 16]), request)
+    }
+
+    #[test]
+    fn the_largest_request_has_room() {
+        let bench = Bench::new();
+        let subject = Subject::named(&"u".repeat(limits::SUBJECT_BYTES)).unwrap();
+        let text = largest(&bench).for_consent(&bench.ring, &subject).unwrap();
+        assert!(text.len() <= limits::TRANSACTION_BYTES);
+        let cookie = Browser([3; 16]).cookie();
+        let (read, signed_in) = bench.authority.open_consent(&bench.world(), &text, Some(&cookie)).unwrap();
+        assert_eq!(read.request.state.unwrap().len(), limits::STATE_BYTES);
+        assert_eq!(signed_in, subject);
+    }
+
+    #[test]
+    fn a_transaction_that_was_tampered_with_is_refused() {
+        let bench = Bench::new();
+        let text = largest(&bench).for_sign_in(&bench.ring).unwrap();
+        let cookie = Browser([3; 16]).cookie();
+        assert!(bench.authority.open_sign_in(&bench.world(), &text, Some(&cookie)).is_ok());
+        for position in (0..text.len()).step_by(7) {
+            let mut tampered = text.clone().into_bytes();
+            tampered[position] = if tampered[position] == b'A' { b'B' } else { b'A' };
+            let tampered = String::from_utf8(tampered).unwrap();
+            assert!(bench.authority.open_sign_in(&bench.world(), &tampered, Some(&cookie)).is_err(), "{position}");
+        }
+        assert!(bench.authority.open_sign_in(&bench.world(), &"A".repeat(1 << 20), Some(&cookie)).is_err());
+    }
+
+    #[test]
+    fn the_form_of_one_page_is_not_that_of_the_other() {
+        let bench = Bench::new();
+        let cookie = Browser([3; 16]).cookie();
+        let sign_in = largest(&bench).for_sign_in(&bench.ring).unwrap();
+        assert!(bench.authority.open_consent(&bench.world(), &sign_in, Some(&cookie)).is_err());
+        let consent = largest(&bench).for_consent(&bench.ring, &Subject::named("me").unwrap()).unwrap();
+        assert!(bench.authority.open_sign_in(&bench.world(), &consent, Some(&cookie)).is_err());
+    }
+
+    #[test]
+    fn another_browser_is_refused() {
+        let bench = Bench::new();
+        let text = largest(&bench).for_sign_in(&bench.ring).unwrap();
+        let other = Browser([4; 16]).cookie();
+        let own = Browser([3; 16]).cookie();
+        for cookie in [None, Some(""), Some("x"), Some(other.as_str()), Some(&own[1..]), Some(&format!("{own}="))] {
+            assert!(bench.authority.open_sign_in(&bench.world(), &text, cookie).is_err(), "{cookie:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_keeps_its_cookie_and_gets_one_where_it_has_none() {
+        let bench = Bench::new();
+        let cookie = Browser([3; 16]).cookie();
+        assert_eq!(Browser::known_or_new(&bench.world(), Some(&cookie)), Browser([3; 16]));
+        for bad in [None, Some(""), Some("AAAA"), Some("*"), Some(&*"A".repeat(1 << 20))] {
+            assert_ne!(Browser::known_or_new(&bench.world(), bad), Browser::known_or_new(&bench.world(), bad));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection: HTTP by hyper, until a stream begins; then the socket is taken back and only the stream is left.
+
+use crate::http::route::{self, Answer, Opening};
+use crate::http::sse::{Held, Writer};
+use crate::http::{Body, Service};
+use crate::limits;
+use crate::server::stop::{Stop, Ticket};
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+/// Where a request leaves word that a stream begins.
+type Note = Rc<RefCell<Option<Opening>>>;
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<S>(socket: S, service: Rc<Service>, stop: Rc<Stop>, ticket: Ticket)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let note = Note::default();
+    let Some((socket, opening)) = converse(socket, &service, &stop, &note).await else { return };
+    let writer = Writer::new(Rc::clone(&opening.stream), opening.version, &opening.cors_lines());
+    let _held = Held::new(service, opening.stream);
+    // A task of its own size: what served the requests before it is freed.
+    if let Err(error) = writer.drive(socket).await {
+        log::debug!("a stream broke: {error}");
+    }
+    drop(ticket);
+}
+
+/// Answers requests until the connection ends, or until one of them opens a stream.
+async fn converse<S>(socket: S, service: &Rc<Service>, stop: &Stop, note: &Note) -> Option<(S, Opening)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let answer = |request| answer(Rc::clone(service), Rc::clone(note), request);
+    let io = Patient { io: TokioIo::new(socket), patience: None };
+    let mut connection = Box::pin(builder().serve_connection(io, service_fn(answer)));
+    let mut stopping = pin!(stop.begun());
+    let mut is_stopping = false;
+    let is_taken = poll_fn(|context| {
+        if !is_stopping && stopping.as_mut().poll(context).is_ready() {
+            is_stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        let ended = connection.as_mut().poll(context);
+        if note.borrow().is_some() {
+            return Poll::Ready(true);
+        }
+        ended.map(|result| {
+            if let Err(error) = result {
+                log::debug!("a connection broke: {error}");
+            }
+            false
+        })
+    })
+    .await;
+    let opening = note.take()?;
+    // What the client has sent behind its request is dropped: the stream is the last answer on this connection.
+    is_taken.then(|| (Pin::into_inner(connection).into_parts().io.io.into_inner(), opening))
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::HEAD_SECS))
+        .max_buf_size(limits::HEAD_BYTES)
+        // Else hyper polls the socket, and allocates its read buffer anew, while a request runs.
+        .half_close(true);
+    builder
+}
+
+async fn answer(service: Rc<Service>, note: Note, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    match route::answer(&service, request).await {
+        Answer::Reply(reply) => Ok(reply),
+        Answer::Stream(opening) => {
+            note.replace(Some(opening));
+            std::future::pending().await
+        }
+    }
+}
+
+/// A socket that gives up on a reader who takes nothing.
+struct Patient<S> {
+    io: TokioIo<S>,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    fn check<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.patience = None;
+            return written;
+        }
+        let limit = Duration::from_secs(limits::WRITE_SECS);
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        patience.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Read for Patient<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.check(written, context)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        self.check(flushed, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.check(written, context)
+    }
+}

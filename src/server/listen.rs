@@ -1,0 +1,62 @@
+//! Accepting connections.
+
+use crate::error::{Error, Exit};
+use crate::http::Service;
+use crate::limits;
+use crate::server::conn;
+use crate::server::stop::Stop;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a connection gets that is one too many. It is written without waiting: who cannot take it goes without.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Takes the address.
+pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, Error> {
+    let listener = StdListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "Another program listens there, perhaps another perchd. Name another port with --listen.",
+            io::ErrorKind::PermissionDenied => "Ports under 1024 belong to root. Name another with --listen.",
+            _ => "Name an address of this machine with --listen.",
+        };
+        Error::new(Exit::System, "cannot listen").at(address).because(error).remedy(remedy)
+    })
+}
+
+/// Accepts connections until the server stops.
+pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc<Stop>) {
+    let mut stopping = pin!(stop.begun());
+    loop {
+        let accepted = poll_fn(|context| match stopping.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => listener.poll_accept(context).map(Some),
+        });
+        match accepted.await {
+            None => return,
+            Some(Ok((socket, _))) => welcome(socket, &service, &stop),
+            Some(Err(error)) => {
+                // Out of file descriptors, most likely. Those that are open go on and will free some.
+                log::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn welcome(socket: TcpStream, service: &Rc<Service>, stop: &Rc<Stop>) {
+    let Some(ticket) = stop.ticket() else {
+        log::warn!("{} connections are open: one more was turned away", limits::CONNECTIONS);
+        let _ = socket.try_write(FULL);
+        return;
+    };
+    // Answers are written whole: waiting for more to put into the same packet only delays them.
+    let _ = socket.set_nodelay(true);
+    tokio::task::spawn_local(conn::serve(socket, Rc::clone(service), Rc::clone(stop), ticket));
+}

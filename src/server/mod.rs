@@ -1,0 +1,191 @@
+//! The server: what was declared, put together and run on one thread.
+
+mod conn;
+mod listen;
+mod state;
+mod stop;
+
+use crate::audit::Audit;
+use crate::builtin;
+use crate::config::Config;
+use crate::error::{Error, Exit};
+use crate::http::{Parts, Service};
+use crate::log::Stderr;
+use crate::mcp::Implementation;
+use crate::server::state::State;
+use crate::server::stop::Stop;
+use crate::tool::{Catalog, Tool};
+use crate::world::{Clock, Kernel, World};
+use std::future::{Future, poll_fn};
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A server that is being put together.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    catalog: Catalog,
+    fault: Option<Error>,
+}
+
+impl Server {
+    /// A server with this configuration and no tools.
+    pub fn new(config: Config) -> Self {
+        Server { config, catalog: Catalog::default(), fault: None }
+    }
+
+    /// Offers one more tool. What is wrong with it is said when the server starts.
+    pub fn tool(mut self, tool: Tool) -> Self {
+        let added = self.catalog.add(tool);
+        self.note(added)
+    }
+
+    /// Offers the tools in the box: arithmetic and the board's health.
+    pub fn builtin(mut self) -> Self {
+        let added = builtin::offer(&mut self.catalog);
+        self.note(added)
+    }
+
+    /// Says what a scope lets the assistant do, in the words of the consent page.
+    pub fn describe(mut self, scope: impl Into<String>, about: impl Into<String>) -> Self {
+        self.catalog.describe(scope, about);
+        self
+    }
+
+    fn note(mut self, result: Result<(), Error>) -> Self {
+        self.fault = self.fault.or(result.err());
+        self
+    }
+
+    /// Takes the address, and runs until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// When a tool is wrong, the address is taken or the state cannot be read or written.
+    pub fn run(self) -> Result<(), Error> {
+        self.bind()?.run()
+    }
+
+    /// Takes the address; clients that connect from now on wait.
+    ///
+    /// # Errors
+    /// When a tool is wrong, the address is taken or the state cannot be read or written.
+    pub fn bind(self) -> Result<Bound, Error> {
+        let listener = listen::bind(self.config.listen)?;
+        let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
+        let service = self.service(address)?;
+        Ok(Bound { listener, address, service })
+    }
+
+    /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
+    /// [`LocalRuntime`] or inside a [`tokio::task::LocalSet`].
+    ///
+    /// # Errors
+    /// When a tool is wrong, or the state cannot be read or written.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
+        serve(listener, self.service(address)?, stop).await;
+        Ok(())
+    }
+
+    fn service(mut self, address: SocketAddr) -> Result<Rc<Service>, Error> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        self.config.check(address)?;
+        let state = State::open(&self.config.state)?;
+        let clock = Clock::start(0);
+        let audit: Box<dyn Audit> = Box::new(Stderr::new());
+        let world = World { now: clock.now(), random: &Kernel::new(), audit: &*audit };
+        let keys = Rc::new(state.keys(&world)?);
+        let boot = world.bytes();
+        let clock = Clock::start(keys.born());
+        let revoked = state.revoked()?;
+        let implementation = Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone());
+        let keep = Box::new(move |text: &str| {
+            if let Err(error) = state.keep_revoked(text) {
+                log::error!("{error}");
+            }
+        });
+        Service::new(Parts {
+            address,
+            name: self.config.name,
+            auth: self.config.auth,
+            implementation,
+            catalog: self.catalog,
+            keys,
+            boot,
+            revoked,
+            clock,
+            audit,
+            keep,
+        })
+    }
+}
+
+/// A server that has its address.
+#[derive(Debug)]
+pub struct Bound {
+    listener: StdListener,
+    address: SocketAddr,
+    service: Rc<Service>,
+}
+
+impl Bound {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until SIGTERM or SIGINT, on this thread.
+    ///
+    /// # Errors
+    /// When the system refuses what a runtime needs.
+    pub fn run(self) -> Result<(), Error> {
+        let system = |error| Error::new(Exit::System, "cannot start the event loop").because(error);
+        runtime().map_err(system)?.block_on(async {
+            let listener = TcpListener::from_std(self.listener).map_err(system)?;
+            let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+            let stop = poll_fn(|context| match terminate.poll_recv(context) {
+                Poll::Ready(_) => Poll::Ready("SIGTERM"),
+                Poll::Pending => interrupt.poll_recv(context).map(|_| "SIGINT"),
+            });
+            serve(listener, self.service, async { log::info!("{}: stopping", stop.await) }).await;
+            Ok(())
+        })
+    }
+}
+
+fn runtime() -> std::io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+}
+
+async fn serve(listener: TcpListener, service: Rc<Service>, until: impl Future<Output = ()>) {
+    let stop = Rc::new(Stop::default());
+    let accepting = tokio::task::spawn_local(listen::accept(listener, Rc::clone(&service), Rc::clone(&stop)));
+    let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
+    until.await;
+    stop.begin();
+    service.close_streams();
+    // Its end closes the listener: who connects now is refused at once and tries the next start.
+    let _ = accepting.await;
+    keeping_alive.abort();
+    match stop.drained().await {
+        0 => log::debug!("all connections are closed"),
+        left => log::warn!("{left} connections did not end in time and are cut off"),
+    }
+}
+
+async fn keep_alive(service: Rc<Service>) {
+    let mut rounds = tokio::time::interval(Duration::from_secs(crate::limits::KEEP_ALIVE_SECS));
+    rounds.tick().await;
+    loop {
+        rounds.tick().await;
+        service.keep_alive();
+    }
+}

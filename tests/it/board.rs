@@ -1,0 +1,112 @@
+//! A running perchd, with a folder of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A folder that is gone when the test is.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("perchd-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Board {
+    child: Child,
+    pub(crate) port: u16,
+    pub(crate) greeting: String,
+    auth: &'static str,
+    state: std::rc::Rc<Folder>,
+}
+
+impl Board {
+    /// Starts a server on a free port.
+    pub(crate) fn start(auth: &'static str) -> Board {
+        Board::launch(auth, 0, std::rc::Rc::new(Folder::new()))
+    }
+
+    fn launch(auth: &'static str, port: u16, state: std::rc::Rc<Folder>) -> Board {
+        let mut child = command()
+            .args(["serve", "--auth", auth, "--listen", &format!("127.0.0.1:{port}"), "--state"])
+            .arg(state.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        while !greeting.contains("Ctrl-C") {
+            let read = lines.read_line(&mut greeting).unwrap();
+            assert!(read > 0, "perchd ended at its start: {greeting}{}", stderr(&mut child));
+        }
+        let address = greeting.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap();
+        let port = address.parse().unwrap();
+        Board { child, port, greeting, auth, state }
+    }
+
+    /// The folder with its state.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// Asks it to end, as systemd does.
+    pub(crate) fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Waits for its end; how it ended, how long that took, and what it said.
+    pub(crate) fn wait(&mut self) -> (Option<i32>, Duration, String) {
+        let began = Instant::now();
+        let status = self.child.wait().unwrap();
+        (status.code(), began.elapsed(), stderr(&mut self.child))
+    }
+
+    /// Ends it without warning and starts it anew, on the same port with the same state.
+    pub(crate) fn power_cut(mut self) -> Board {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Board::launch(self.auth, self.port, std::rc::Rc::clone(&self.state))
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn stderr(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut text);
+    }
+    text
+}
+
+/// The program.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perchd"));
+    command.env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+    command
+}

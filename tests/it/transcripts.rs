@@ -1,0 +1,211 @@
+//! Conversations as text: `tests/transcripts/*.txt`, each played against a server of its own.
+//!
+//! ```text
+//! # A comment.
+//! ! open                                  the mode of the server (first line of play)
+//! > POST /mcp                             a request: its line, its headers, an empty line, its body
+//! > content-type: application/json
+//! >
+//! > {"jsonrpc":"2.0","id":1,"method":"ping"}
+//! < 200                                   the answer: its status, headers that it must have, its body
+//! < mcp-session-id: {session}             {name} remembers what stands here; later lines say it again as {name}
+//! <
+//! < {"jsonrpc":"2.0","id":1,"result":{}}  JSON is compared as JSON; … in a text stands for anything
+//! a> GET /sse                             a request whose answer is a stream, called a
+//! a< event: endpoint                      the next event of the stream a, all its lines
+//! a< data: /messages?session={id}
+//! ```
+
+use crate::board::Board;
+use crate::wire::{Reply, Wire, request};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::Path;
+
+#[test]
+fn every_transcript_goes_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let mut played = 0;
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "txt")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        if let Err(fault) = Play::new(&text).run(&text) {
+            panic!("{}:{fault}", path.display());
+        }
+        played += 1;
+    }
+    assert!(played > 0, "there are no transcripts");
+}
+
+#[test]
+fn a_transcript_that_is_wrong_is_found_out() {
+    let wrong = |text: &str| Play::new(text).run(text).expect_err(text);
+    assert!(wrong("! open\n> GET /nowhere\n< 200\n").starts_with("3: the status is 404"));
+    assert!(wrong("! open\n> GET /sse\n< 200\n").starts_with("2: a stream wants a name"));
+    assert!(wrong("! open\n> OPTIONS /mcp\n< 204\n< allow: x\n").starts_with("4: there is no header allow"));
+    let ping = "! open\n> POST /mcp\n> content-type: application/json\n>\n> {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n< 200\n<\n";
+    assert!(wrong(&format!("{ping}< {{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{{}}}}\n")).starts_with("8: the body is"));
+}
+
+struct Play {
+    board: Board,
+    known: HashMap<String, String>,
+    streams: HashMap<String, Wire>,
+}
+
+/// A line of a transcript: its number, who speaks on which stream, and what.
+struct Line<'a> {
+    number: usize,
+    stream: &'a str,
+    is_request: bool,
+    text: &'a str,
+}
+
+impl Play {
+    fn new(text: &str) -> Play {
+        let is_open = text.lines().any(|line| line == "! open");
+        let board = Board::start(if is_open { "open" } else { "demo" });
+        let known = HashMap::from([("port".to_owned(), board.port.to_string())]);
+        Play { board, known, streams: HashMap::new() }
+    }
+
+    fn run(mut self, text: &str) -> Result<(), String> {
+        let lines: Vec<Line<'_>> = text.lines().enumerate().filter_map(|(index, line)| parse(index + 1, line)).collect();
+        let same = |left: &Line<'_>, right: &Line<'_>| {
+            left.is_request == right.is_request && left.stream == right.stream && right.number == left.number + 1
+        };
+        let mut answer = None;
+        for part in lines.chunk_by(same) {
+            let first = &part[0];
+            match (first.is_request, answer.take()) {
+                (true, _) => answer = self.ask(part)?,
+                (false, Some(reply)) => self.compare_reply(part, &reply)?,
+                (false, None) => self.compare_event(part)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request, and reads its answer unless that is a stream.
+    fn ask(&mut self, part: &[Line<'_>]) -> Result<Option<Reply>, String> {
+        let number = part[0].number;
+        let said: Vec<String> = part.iter().map(|line| self.filled(line.text)).collect();
+        let mut parts = said.splitn(2, String::is_empty);
+        let head = parts.next().unwrap_or_default();
+        let body = parts.next().unwrap_or_default().join("\n");
+        let headers: Vec<&str> = head[1..].iter().map(String::as_str).collect();
+        let mut wire = Wire::open(self.board.port);
+        wire.send(&request(self.board.port, &head[0], &headers, &body)).map_err(|error| format!("{number}: {error}"))?;
+        let reply = wire.head().map_err(|error| format!("{number}: no answer: {error}"))?;
+        let is_stream = reply.header("content-type") == Some("text/event-stream") && reply.header("connection") == Some("close");
+        match (is_stream, part[0].stream.is_empty()) {
+            (true, true) => return Err(format!("{number}: a stream wants a name")),
+            (false, true) => return wire.body(reply).map(Some).map_err(|error| format!("{number}: no answer: {error}")),
+            (false, false) => return Err(format!("{number}: no stream, but {reply:?}")),
+            (true, false) => {}
+        }
+        self.streams.insert(part[0].stream.to_owned(), wire);
+        Ok(None)
+    }
+
+    fn compare_reply(&mut self, part: &[Line<'_>], reply: &Reply) -> Result<(), String> {
+        let fault = |line: &Line<'_>, what: String| Err(format!("{}: {what}", line.number));
+        if part[0].text != reply.status.to_string() {
+            return fault(&part[0], format!("the status is {}: {reply:?}", reply.status));
+        }
+        let end = part.iter().position(|line| line.text.is_empty()).unwrap_or(part.len());
+        for line in &part[1..end] {
+            let (name, wanted) = line.text.split_once(": ").ok_or(format!("{}: no header", line.number))?;
+            let Some(value) = reply.header(name) else { return fault(line, format!("there is no header {name}")) };
+            if !self.matches(wanted, value) {
+                return fault(line, format!("{name} is {value:?}"));
+            }
+        }
+        let Some(body) = part.get(end + 1..).filter(|body| !body.is_empty()) else { return Ok(()) };
+        let wanted = body.iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+        if !self.matches_body(&wanted, &reply.body) {
+            return fault(&body[0], format!("the body is {}", reply.body));
+        }
+        Ok(())
+    }
+
+    fn compare_event(&mut self, part: &[Line<'_>]) -> Result<(), String> {
+        let number = part[0].number;
+        let wire = self.streams.get_mut(part[0].stream).ok_or(format!("{number}: no request goes before this"))?;
+        let event = wire
+            .event()
+            .map_err(|error| format!("{number}: no event: {error}"))?
+            .ok_or(format!("{number}: the stream has ended"))?;
+        for (line, said) in part.iter().zip(event.trim_end().lines().chain(std::iter::repeat(""))) {
+            let is_same = match (line.text.strip_prefix("data: "), said.strip_prefix("data: ")) {
+                (Some(wanted), Some(said)) => self.matches_body(wanted, said),
+                _ => line.text == said,
+            };
+            if !is_same {
+                return Err(format!("{}: the event says {said:?}", line.number));
+            }
+        }
+        Ok(())
+    }
+
+    fn matches_body(&mut self, wanted: &str, said: &str) -> bool {
+        match (serde_json::from_str::<Value>(&self.filled(wanted)), serde_json::from_str::<Value>(said)) {
+            (Ok(wanted), Ok(said)) => json_matches(&wanted, &said),
+            _ => self.matches(wanted, said),
+        }
+    }
+
+    /// Whether `said` is as `wanted`; a `{name}` that is not known yet is known from now on.
+    fn matches(&mut self, wanted: &str, said: &str) -> bool {
+        let wanted = self.filled(wanted);
+        let hole =
+            wanted.split_once('{').and_then(|(before, rest)| rest.split_once('}').map(|(name, after)| (before, name, after)));
+        let Some((before, name, after)) = hole.filter(|(_, name, _)| name.bytes().all(|b| b.is_ascii_lowercase())) else {
+            return wildcard(&wanted, said);
+        };
+        let Some(value) = said.strip_prefix(before).and_then(|said| said.strip_suffix(after)) else { return false };
+        self.known.insert(name.to_owned(), value.to_owned());
+        true
+    }
+
+    fn filled(&self, text: &str) -> String {
+        self.known.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+}
+
+fn parse(number: usize, line: &str) -> Option<Line<'_>> {
+    if line.starts_with(['#', '!']) {
+        return None;
+    }
+    let at = line.find(['>', '<'])?;
+    let (stream, rest) = line.split_at(at);
+    let is_request = rest.starts_with('>');
+    Some(Line { number, stream, is_request, text: rest[1..].trim() })
+}
+
+fn wildcard(wanted: &str, said: &str) -> bool {
+    let Some((start, rest)) = wanted.split_once('…') else { return wanted == said };
+    let Some(mut said) = said.strip_prefix(start) else { return false };
+    let (middle, end) = rest.rsplit_once('…').map_or(("", rest), |(middle, end)| (middle, end));
+    for part in middle.split('…') {
+        let Some(at) = said.find(part) else { return false };
+        said = &said[at + part.len()..];
+    }
+    said.ends_with(end)
+}
+
+fn json_matches(wanted: &Value, said: &Value) -> bool {
+    match (wanted, said) {
+        (Value::String(wanted), Value::String(said)) => wildcard(wanted, said),
+        (Value::String(wanted), _) => wanted == "…",
+        (Value::Array(wanted), Value::Array(said)) => {
+            wanted.len() == said.len() && wanted.iter().zip(said).all(|(wanted, said)| json_matches(wanted, said))
+        }
+        (Value::Object(wanted), Value::Object(said)) => {
+            wanted.len() == said.len()
+                && wanted.iter().all(|(name, wanted)| said.get(name).is_some_and(|said| json_matches(wanted, said)))
+        }
+        _ => wanted == said,
+    }
+}
