@@ -35,6 +35,13 @@ test('signing in with Chromium', { timeout: 5 * timeout }, async (t) => {
     assert.equal(answer.get('code'), null);
   });
 
+  await scene('Cancel, before anybody signed in, brings access_denied too', async (page, client) => {
+    await decide(page, 'Cancel');
+    const answer = await client.answer();
+    assert.equal(answer.get('error'), 'access_denied');
+    assert.equal(answer.get('code'), null);
+  });
+
   await scene('a box that was unticked is not granted', async (page, client) => {
     await signIn(page);
     const box = page.locator('input[type=checkbox][name=scope]').first();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
+import { STATELESS } from './lib/dialects.mjs';
 import { Home } from './lib/home.mjs';
 import { freePort, Perchd } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
@@ -15,11 +16,13 @@ const inspector = path.join(
 
 const WAYS = [
   { name: 'http', path: '/mcp', flags: ['--transport', 'http'] },
-  { name: 'http, 2026-07-28', path: '/mcp', flags: ['--transport', 'http', '--protocol-era', 'modern'] },
   { name: 'http, either era', path: '/mcp', flags: ['--transport', 'http', '--protocol-era', 'auto'] },
   { name: 'sse', path: '/sse', flags: ['--transport', 'sse'] },
   { name: 'sse, either era', path: '/sse', flags: ['--transport', 'sse', '--protocol-era', 'auto'] },
 ];
+
+const MODERN = { name: 'http, only 2026-07-28', path: '/mcp', flags: ['--transport', 'http', '--protocol-era', 'modern'] };
+if (STATELESS) WAYS.push(MODERN);
 
 const ADD = ['--method', 'tools/call', '--tool-name', 'add', '--tool-arg'];
 const timeout = 120_000;
@@ -50,6 +53,14 @@ for (const way of WAYS) {
       const program = await signedIn(t, server, way, [...ADD, 'a=two', 'b=3']);
       assert.equal((await program.finish(60)).code, 5, 'status 5: the tool reported an error');
     });
+  });
+}
+
+if (!STATELESS) {
+  test('the Inspector is told when it insists on 2026-07-28', { timeout }, async (t) => {
+    const program = await signedIn(t, await Perchd.start(t), MODERN, ['--method', 'tools/list']);
+    assert.notEqual((await program.finish(60)).code, 0, 'refused; if perchd speaks it by now, lib/dialects.mjs should say so');
+    assert.match(program.stderr, /Version negotiation failed/);
   });
 }
 
