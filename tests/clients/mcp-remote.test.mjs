@@ -16,6 +16,8 @@ const WAYS = [
   { name: '/mcp', path: '/mcp', flags: [] },
   { name: '/sse', path: '/sse', flags: [] },
   { name: '/sse by sse-only', path: '/sse', flags: ['--transport', 'sse-only'] },
+  { name: '/mcp, either era', path: '/mcp', flags: ['--protocol', 'auto'] },
+  { name: '/sse, either era', path: '/sse', flags: ['--protocol', 'auto'] },
 ];
 
 const timeout = 120_000;
