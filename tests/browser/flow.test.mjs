@@ -74,6 +74,16 @@ test('signing in with Chromium', { timeout: 5 * timeout }, async (t) => {
     await tokenWorks(client);
   });
 
+  await scene('two tabs at once do not spoil each other', async (page, client) => {
+    const other = await page.context().newPage();
+    await other.goto(client.link);
+    await signIn(page);
+    await signIn(other);
+    await decide(page, 'Approve');
+    await decide(other, 'Reject');
+    await tokenWorks(client);
+  });
+
   const withoutScript = { javaScriptEnabled: false };
   await scene(
     'everything works without JavaScript',
