@@ -1,4 +1,4 @@
-//! perchd turns a Linux board into a remote MCP server.
+#![doc = include_str!("../README.md")]
 #![doc = include_str!("manual/house.md")]
 
 pub mod audit;
@@ -9,6 +9,7 @@ pub mod error;
 mod http;
 pub mod limits;
 pub mod log;
+pub mod manual;
 pub mod mcp;
 pub mod oauth;
 pub mod principal;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod tool;
 pub mod world;
 
+pub use config::Config;
 pub use error::Error;
 pub use server::Server;
 pub use tool::{Arg, Call, Output, Tool, ToolError};

@@ -1,0 +1,7 @@
+//! The manual: why things are as they are.
+
+#[doc = include_str!("decisions.md")]
+pub mod decisions {}
+
+#[doc = include_str!("changes.md")]
+pub mod changes {}
