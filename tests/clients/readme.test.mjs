@@ -15,7 +15,7 @@ const readme = path.resolve(process.env.README ?? path.join(import.meta.dirname,
 const tests = testedBlocks(await readFile(readme, 'utf8').catch(() => ''));
 
 test('README.md has blocks to test', () =>
-  assert.ok(tests.size > 0, `${readme} is missing or has no block that begins with "\`\`\`sh test=NAME"`));
+  assert.ok(tests.size > 0, `${readme} is missing or has no block that begins with "\`\`\`sh run-NAME"`));
 
 for (const [name, blocks] of tests) {
   test(`README.md, ${name}`, { timeout: 180_000 }, async (t) => {
@@ -58,7 +58,8 @@ async function reader(t) {
 }
 
 function envOf(home) {
-  return { ...home.env, PATH: `${lib}:${path.dirname(binary)}:${home.env.PATH}` };
+  const { MCP_AUTO_OPEN_ENABLED, ...env } = home.env;
+  return { ...env, PATH: `${lib}:${path.dirname(binary)}:${env.PATH}` };
 }
 
 /** One shell for all blocks, so that a variable set in one is there in the next. */

@@ -1,11 +1,11 @@
-// Reads the tested blocks of a Markdown file: ```sh test=NAME, and the ```text right after it, which is what it must print.
+// Reads the tested blocks of a Markdown file: ```sh run-NAME, and the ```text right after it, which is what it must print.
 
 /** Tests by name: a list of { line, script, output } in the order of the file. */
 export function testedBlocks(markdown) {
   const tests = new Map();
   let last;
   for (const fence of fences(markdown)) {
-    const name = /^(?:sh|console)\b.*\btest=(\S+)/.exec(fence.info)?.[1];
+    const name = /^sh run-(\S+)/.exec(fence.info)?.[1];
     if (name) {
       last = { line: fence.line, end: fence.end, script: fence.text };
       tests.set(name, [...(tests.get(name) ?? []), last]);
