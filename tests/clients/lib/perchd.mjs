@@ -1,0 +1,66 @@
+// The server under test: started on a free loopback port with a state folder of its own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { Program } from './program.mjs';
+import { until } from './wait.mjs';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+export const binary = path.resolve(root, process.env.PERCHD ?? 'target/release/perchd');
+
+/** An empty folder that goes when the test is over. */
+export async function folder(t) {
+  const made = await mkdtemp(path.join(os.tmpdir(), 'perchd-clients-'));
+  t.after(() => rm(made, { recursive: true, force: true, maxRetries: 5 }));
+  return made;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const probe = net.createServer();
+  await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+export class Perchd {
+  /** Options: auth ("demo" or "open"), port and state (made when not given). */
+  static async start(t, options = {}) {
+    const server = new Perchd();
+    server.auth = options.auth ?? 'demo';
+    server.port = options.port ?? (await freePort());
+    server.state = options.state ?? (await folder(t));
+    server.base = `http://localhost:${server.port}`;
+    await server.run(t);
+    return server;
+  }
+
+  /** Starts it, the first time or again, and waits until it can be connected to. */
+  async run(t) {
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--state', this.state, '--auth', this.auth];
+    const program = new Program(t, binary, args, { name: 'perchd' });
+    this.program = program;
+    await until(`perchd on port ${this.port}`, 10, () => {
+      if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
+      return canConnect(this.port);
+    });
+    // Whatever a test does, the server that it leaves behind stops when asked to, with streams open or not.
+    t.after(() => program.end || program.stop());
+  }
+
+  /** A power cut, then power again. */
+  async restart(t) {
+    await this.program.kill();
+    await this.run(t);
+  }
+}
+
+function canConnect(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true) ?? socket.destroy());
+    socket.once('error', () => resolve(false));
+  });
+}
