@@ -1,9 +1,18 @@
 //! Diagnostics and the audit, to stderr: where systemd reads, in its form; else as plain lines.
 
 use crate::audit::{Audit, Event};
+use env_logger::Target;
 use log::Level;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A pipe that is ready takes 4,096 bytes at once (pipe(7), `PIPE_BUF`): a line, and word of those that were dropped.
+const LINE_BYTES: usize = 4000;
+
+/// Lines that nobody took.
+static DROPPED: AtomicU32 = AtomicU32::new(0);
 
 /// Sends diagnostics to stderr. `PERCHD_LOG` says how much: `warn`, `info` (where nothing is said), `debug`, `trace`, or
 /// one for each room, such as `perchd::http=debug`.
@@ -18,7 +27,39 @@ pub fn start() {
             }
             writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args())
         })
+        .target(Target::Pipe(Box::new(Line)))
         .init();
+}
+
+/// Writes one line to stderr, but does not wait for who reads there: the server goes on, and what he misses is counted.
+fn write_line(line: &[u8]) {
+    let stderr = io::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    let is_ready = poll(&mut ready, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
+    if !is_ready {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    // A closed stderr must not stop the server either.
+    let dropped = DROPPED.swap(0, Ordering::Relaxed);
+    if dropped > 0 {
+        let _ = writeln!(stderr.lock(), "warn: {dropped} lines were dropped here: nobody took them");
+    }
+    let _ = stderr.lock().write_all(&line[..line.len().min(LINE_BYTES)]);
+}
+
+/// What `env_logger` writes to: it hands over whole lines.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        write_line(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn is_journal() -> bool {
@@ -62,7 +103,6 @@ impl Audit for Stderr {
         // Text and numbers only: it cannot fail.
         let _ = serde_json::to_writer(&mut *line, event);
         line.push(b'\n');
-        // One write, so that lines do not mix. A closed stderr must not stop the server.
-        let _ = io::stderr().lock().write_all(&line);
+        write_line(&line);
     }
 }

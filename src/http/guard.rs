@@ -1,8 +1,12 @@
 //! Who may talk to us at all: the Host that was asked for, and the page that asks (DNS rebinding, CSRF).
 
 use crate::oauth::Base;
-use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::Uri;
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use std::net::{IpAddr, SocketAddr};
+
+/// Where the page stands that made a browser send this, towards us; no page can set it (Fetch Metadata).
+pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The names under which the server answers. A request for another name is refused: a page of a stranger can make a
 /// browser call this address under a name of its own (CVE-2025-66414).
@@ -20,6 +24,12 @@ impl Host<'_> {
     /// The origin as this client sees it.
     pub(crate) fn origin(self) -> String {
         format!("http://{}", self.0)
+    }
+
+    /// Whether the address of the request names no other host: in its absolute form it would hold instead of this one
+    /// (RFC 9112 3.2.2).
+    pub(crate) fn is_asked_for(self, uri: &Uri) -> bool {
+        uri.authority().is_none_or(|authority| authority.as_str() == self.0)
     }
 }
 
@@ -47,9 +57,11 @@ impl Hosts {
         Base { origin: host.origin().into_boxed_str(), audience: self.canonical.audience }
     }
 
-    /// Whether a page may call us: there is none (programs send no Origin), or it stands on this machine.
+    /// Whether a page may call us: there is none (programs send no Origin), or it stands on this machine, or it is our
+    /// own and the browser hides that (`null`: an extension that strips referrers does it) but vouches for it.
     pub(crate) fn is_welcome(&self, headers: &HeaderMap) -> bool {
-        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin))
+        let is_own = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
+        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin) || (is_own && origin == "null"))
     }
 
     fn is_welcome_origin(&self, origin: &HeaderValue) -> bool {
@@ -90,7 +102,7 @@ mod tests {
         Hosts::loopback(SocketAddr::from(([127, 0, 0, 1], 8787)))
     }
 
-    fn headers(name: &hyper::header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
     }
 
@@ -138,6 +150,13 @@ mod tests {
             assert!(!hosts().is_welcome(&headers(&ORIGIN, &[origin])), "{origin}");
         }
         assert!(!hosts().is_welcome(&headers(&ORIGIN, &["http://localhost:8787", "http://evil.example"])));
+        let mut vouched = headers(&ORIGIN, &["null"]);
+        vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("cross-site"));
+        assert!(!hosts().is_welcome(&vouched));
+        vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("same-origin"));
+        assert!(hosts().is_welcome(&vouched));
+        vouched.insert(ORIGIN, HeaderValue::from_static("http://evil.example"));
+        assert!(!hosts().is_welcome(&vouched));
     }
 
     #[test]

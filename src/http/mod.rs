@@ -119,12 +119,13 @@ impl Service {
         World { now: self.clock.now(), random: &self.random, audit: &*self.audit }
     }
 
-    /// Writes down what was revoked by the request that ends now, if anything was.
+    /// Writes down what was revoked by the request that ends now, if anything was, and ends its streams. A sign-in that a
+    /// newer one has taken the place of is not written down, but its streams end as well.
     fn keep_revoked(&self) {
         if let Some(text) = self.authority.denied_text() {
             (self.keep)(&text);
-            self.end_revoked_streams();
         }
+        self.end_revoked_streams();
     }
 
     fn end_revoked_streams(&self) {

@@ -1,6 +1,7 @@
 //! The endpoints of the authorization server over HTTP, and the bearer check of the others.
 
 use crate::http::body::{self, Fault};
+use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, page, streamable};
 use crate::limits;
@@ -16,7 +17,6 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode};
 use std::rc::Rc;
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Binds the forms of a sign-in to the browser that opened the page.
 const COOKIE_NAME: &str = "perchd";
 /// Where authorization server metadata is served (RFC 8414 3).
@@ -119,14 +119,13 @@ fn authorize(service: &Service, base: &Base, request: &Request<Incoming>) -> Rep
 async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
-    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
-    if !base.is_own_form(header(ORIGIN), header(SEC_FETCH_SITE)) {
+    if !base.is_own_form(only(headers, &ORIGIN), only(headers, &SEC_FETCH_SITE)) {
         let what = "This form was not sent from a page of this board.";
         return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, AGAIN);
     }
     let body = match read_form(headers, body).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
     };
     let (world, browser) = (service.world(), browser(headers));
     let step = if head.uri.path() == "/consent" {
@@ -175,8 +174,7 @@ fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
 
 fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     if reply::wants_page(headers) {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        return reply::problem(headers, status, error.error(), error.description(), AGAIN);
+        return retry(reply::problem(headers, status(error), error.error(), error.description(), AGAIN));
     }
     as_json(error)
 }
@@ -201,14 +199,17 @@ async fn register(service: &Service, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     if !streamable::is_json(&head.headers) {
         let what = "The body must be application/json.";
-        return reply::problem(&head.headers, StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what, "");
+        return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what);
     }
     match body::read(body, limits::FORM_BYTES).await {
         Ok(body) => match service.authority.register(&service.world(), &body) {
             Ok(json) => reply::secret_json(StatusCode::CREATED, json),
             Err(error) => as_json(&error),
         },
-        Err(fault) => unread(fault),
+        Err(fault) => {
+            let (status, what) = broken(fault);
+            unread(status, "invalid_request", what)
+        }
     }
 }
 
@@ -217,9 +218,9 @@ async fn token(service: &Service, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let body = match read_form(&head.headers, body).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return unread(status, "invalid_request", what),
     };
-    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let authorization = only(&head.headers, &AUTHORIZATION);
     let answer = service.authority.token(&service.world(), &body, authorization);
     service.keep_revoked();
     match answer {
@@ -233,9 +234,9 @@ async fn revoke(service: &Service, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let body = match read_form(&head.headers, body).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, what)) => return unread(status, "invalid_request", what),
     };
-    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let authorization = only(&head.headers, &AUTHORIZATION);
     let answer = service.authority.revoke(&service.world(), &body, authorization);
     service.keep_revoked();
     match answer {
@@ -244,39 +245,53 @@ async fn revoke(service: &Service, request: Request<Incoming>) -> Reply {
     }
 }
 
-async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
-    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-    let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_form =
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    if !is_form || kinds.next().is_some() {
-        let what = "The body must be application/x-www-form-urlencoded.";
-        return Err(reply::problem(headers, StatusCode::BAD_REQUEST, "invalid_request", what, ""));
+/// The body of a form; or the status and the sentence that refuse it.
+async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Bytes, (StatusCode, &'static str)> {
+    let kind = only(headers, &CONTENT_TYPE).and_then(|kind| kind.split(|byte| *byte == b';').next()).unwrap_or_default();
+    if !kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        return Err((StatusCode::BAD_REQUEST, "The body must be application/x-www-form-urlencoded."));
     }
-    body::read(body, limits::FORM_BYTES).await.map_err(unread)
+    body::read(body, limits::FORM_BYTES).await.map_err(broken)
 }
 
-fn unread(fault: Fault) -> Reply {
-    let (status, json) = match fault {
-        Fault::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"invalid_request","error_description":"The body is too large."}"#)
-        }
-        Fault::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, r#"{"error":"invalid_request","error_description":"The body came too slowly."}"#)
-        }
-        Fault::Broken => (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request","error_description":"The body is malformed."}"#),
-    };
-    reply::secret_json(status, Bytes::from_static(json.as_bytes()))
+/// The value of a header. One that comes twice is empty, which no check lets pass: which of the two holds is anybody's
+/// guess.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    Some(if values.next().is_some() { b"" } else { value.as_bytes() })
+}
+
+fn broken(fault: Fault) -> (StatusCode, &'static str) {
+    match fault {
+        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
+        Fault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The body came too slowly."),
+        Fault::Broken => (StatusCode::BAD_REQUEST, "The body is malformed."),
+    }
+}
+
+/// The answer to a program whose body was not read.
+fn unread(status: StatusCode, error: &str, what: &str) -> Reply {
+    let body = serde_json::json!({ "error": error, "error_description": what });
+    reply::secret_json(status, body.to_string())
 }
 
 fn as_json(error: &Error) -> Reply {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut reply = reply::secret_json(status, error.to_json());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
-    }
+    let reply = retry(reply::secret_json(status(error), error.to_json()));
     match error.challenge() {
         Some(challenge) => with_challenge(reply, challenge),
         None => reply,
     }
+}
+
+fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+/// 503 says when to try again.
+fn retry(mut reply: Reply) -> Reply {
+    if reply.status() == StatusCode::SERVICE_UNAVAILABLE {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    }
+    reply
 }

@@ -110,6 +110,11 @@ pub(crate) fn html(status: StatusCode, html: String, redirect: Option<&str>) -> 
     reply
 }
 
+/// Whether an answer is a page.
+pub(crate) fn is_page(reply: &Reply) -> bool {
+    reply.headers().get(CONTENT_TYPE) == Some(&HTML)
+}
+
 /// 303: a form was taken, the browser goes on by GET (RFC 9110 15.4.4; 307 would post the password again).
 pub(crate) fn see_other(location: &str) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);

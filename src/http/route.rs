@@ -9,7 +9,7 @@ use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, HOST, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use hyper::{Method, Request, StatusCode, Version};
 use std::rc::Rc;
@@ -43,7 +43,7 @@ pub(crate) async fn answer(service: &Rc<Service>, request: Request<Incoming>) ->
     let origin = request.headers().get(ORIGIN).cloned();
     let answer = guarded(service, request).await;
     match (answer, origin) {
-        (Answer::Reply(reply), Some(origin)) if reply.status() != StatusCode::FORBIDDEN => Answer::Reply(readable(reply, origin)),
+        (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
         (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
         (answer, _) => answer,
     }
@@ -51,10 +51,11 @@ pub(crate) async fn answer(service: &Rc<Service>, request: Request<Incoming>) ->
 
 async fn guarded(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
     let headers = request.headers();
-    let Some(host) = service.hosts.find(headers) else { return Answer::Reply(misdirected(&request)) };
+    let Some(host) = service.hosts.find(headers).filter(|host| host.is_asked_for(request.uri())) else {
+        return Answer::Reply(misdirected(&request));
+    };
     if !service.hosts.is_welcome(headers) {
-        let error = Error::transport("Forbidden: this Origin may not call here");
-        return Answer::Reply(reply::rpc_error(StatusCode::FORBIDDEN, &error));
+        return Answer::Reply(unwelcome(headers));
     }
     if request.method() == Method::OPTIONS {
         return Answer::Reply(preflight());
@@ -132,6 +133,16 @@ fn misdirected(request: &Request<Incoming>) -> Reply {
     reply::problem(headers, StatusCode::MISDIRECTED_REQUEST, "misdirected_request", what, remedy)
 }
 
+/// A page of a stranger calls. Who sees the answer is a client of MCP, or a person whose browser was sent here with a form.
+fn unwelcome(headers: &HeaderMap) -> Reply {
+    if reply::wants_page(headers) {
+        let what = "This request was not sent from a page of this board.";
+        let remedy = "Go back to your client and connect again.";
+        return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, remedy);
+    }
+    reply::rpc_error(StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
+}
+
 /// The answer to a browser that asks whether a page may call us; the page's origin is welcome already.
 fn preflight() -> Reply {
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
@@ -142,6 +153,11 @@ fn preflight() -> Reply {
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     reply
+}
+
+/// Whether a page elsewhere may read an answer: not one to a page that is not welcome, and not one of our own pages.
+fn is_for_programs(reply: &Reply) -> bool {
+    reply.status() != StatusCode::FORBIDDEN && !reply::is_page(reply)
 }
 
 /// Lets the page that asked read the answer.

@@ -227,9 +227,10 @@ fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
     })
 }
 
-/// Whether the body says that it is JSON.
+/// Whether the body says that it is JSON, and nothing else besides.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let kind = kinds.next().filter(|_| kinds.next().is_none()).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 

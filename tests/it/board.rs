@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A folder that is gone when the test is.
@@ -35,32 +36,47 @@ pub(crate) struct Board {
     pub(crate) port: u16,
     pub(crate) greeting: String,
     auth: &'static str,
+    level: &'static str,
     state: std::rc::Rc<Folder>,
+    /// Reads what it says as it says it: a pipe that is full would hold it up.
+    stderr: Option<JoinHandle<String>>,
 }
 
 impl Board {
     /// Starts a server on a free port.
     pub(crate) fn start(auth: &'static str) -> Board {
-        Board::launch(auth, 0, std::rc::Rc::new(Folder::new()))
+        Board::telling(auth, "info")
     }
 
-    fn launch(auth: &'static str, port: u16, state: std::rc::Rc<Folder>) -> Board {
+    /// The same with this `PERCHD_LOG`.
+    pub(crate) fn telling(auth: &'static str, level: &'static str) -> Board {
+        Board::launch(auth, level, 0, std::rc::Rc::new(Folder::new()))
+    }
+
+    fn launch(auth: &'static str, level: &'static str, port: u16, state: std::rc::Rc<Folder>) -> Board {
         let mut child = command()
+            .env("PERCHD_LOG", level)
             .args(["serve", "--auth", auth, "--listen", &format!("127.0.0.1:{port}"), "--state"])
             .arg(state.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Ctrl-C") {
             let read = lines.read_line(&mut greeting).unwrap();
-            assert!(read > 0, "perchd ended at its start: {greeting}{}", stderr(&mut child));
+            assert!(read > 0, "perchd ended at its start: {greeting}{}", stderr.join().unwrap());
         }
         let address = greeting.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap();
         let port = address.parse().unwrap();
-        Board { child, port, greeting, auth, state }
+        Board { child, port, greeting, auth, level, state, stderr: Some(stderr) }
     }
 
     /// The folder with its state.
@@ -78,14 +94,32 @@ impl Board {
     pub(crate) fn wait(&mut self) -> (Option<i32>, Duration, String) {
         let began = Instant::now();
         let status = self.child.wait().unwrap();
-        (status.code(), began.elapsed(), stderr(&mut self.child))
+        (status.code(), began.elapsed(), self.stderr())
+    }
+
+    /// Ends it without warning; what it said.
+    pub(crate) fn told(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.stderr()
+    }
+
+    fn stderr(&mut self) -> String {
+        self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default()
+    }
+
+    /// The memory that it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Ends it without warning and starts it anew, on the same port with the same state.
     pub(crate) fn power_cut(mut self) -> Board {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Board::launch(self.auth, self.port, std::rc::Rc::clone(&self.state))
+        Board::launch(self.auth, self.level, self.port, std::rc::Rc::clone(&self.state))
     }
 }
 
@@ -94,14 +128,6 @@ impl Drop for Board {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn stderr(child: &mut Child) -> String {
-    let mut text = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        let _ = stderr.read_to_string(&mut text);
-    }
-    text
 }
 
 /// The program.

@@ -5,8 +5,16 @@
 
 mod board;
 mod cli;
+mod http_abuse;
 mod limits;
+mod log;
+mod oauth;
+mod oauth_abuse;
+mod oauth_pages;
+mod oauth_tokens;
+mod sign_in;
 mod stop;
 mod streams;
+mod token_abuse;
 mod transcripts;
 mod wire;
