@@ -19,6 +19,10 @@ pub const BODY_SECS: u64 = 20;
 pub const WRITE_SECS: u64 = 20;
 /// The largest MCP message, with or without Content-Length.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// How much of a body that is too large is still read, so that its sender gets to see the answer.
+pub const DRAIN_BYTES: usize = 8 * 1024 * 1024;
+/// And for how long.
+pub const DRAIN_BODY_SECS: u64 = 2;
 /// The largest body of an OAuth request; the longest real one is under 4 KiB.
 pub const FORM_BYTES: usize = 8 * 1024;
 /// The longest query string of `/authorize`; 2 KiB of it may be the client's `state`.

@@ -24,16 +24,35 @@ pub(crate) enum Fault {
 }
 
 /// Reads a whole body of at most `most` bytes, whether it says its length or comes in chunks.
+///
+/// A body that is too large is read on for a while and thrown away: a client that is still sending when the socket closes
+/// sees a broken connection, and not the answer that says why.
 pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Fault> {
-    if body.size_hint().lower() > most as u64 {
-        return Err(Fault::TooLarge);
-    }
-    let mut reading = pin!(collect(&mut body, most));
+    let mut reading = pin!(read_or_drain(&mut body, most));
     // Most bodies came with the head: they need no timer.
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         return done;
     }
     tokio::time::timeout(Duration::from_secs(limits::BODY_SECS), reading).await.unwrap_or(Err(Fault::TooSlow))
+}
+
+async fn read_or_drain(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
+    let is_too_large = body.size_hint().lower() > most as u64;
+    let collected = if is_too_large { Err(Fault::TooLarge) } else { collect(body, most).await };
+    if collected == Err(Fault::TooLarge) {
+        let _ = tokio::time::timeout(Duration::from_secs(limits::DRAIN_BODY_SECS), drain(body)).await;
+    }
+    collected
+}
+
+async fn drain(body: &mut Incoming) {
+    let mut left = limits::DRAIN_BYTES;
+    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
 }
 
 async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {

@@ -9,7 +9,7 @@ use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use hyper::{Method, Request, StatusCode, Version};
 use std::rc::Rc;
@@ -42,11 +42,21 @@ impl Opening {
 pub(crate) async fn answer(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
     let origin = request.headers().get(ORIGIN).cloned();
     let answer = guarded(service, request).await;
-    match (answer, origin) {
+    match (closing(answer), origin) {
         (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
         (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
         (answer, _) => answer,
     }
+}
+
+/// Says that the connection ends where a part of the body was not read.
+fn closing(mut answer: Answer) -> Answer {
+    if let Answer::Reply(reply) = &mut answer
+        && matches!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+    {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 async fn guarded(service: &Rc<Service>, request: Request<Incoming>) -> Answer {

@@ -49,9 +49,12 @@ fn a_body_too_long_is_refused_whether_it_says_its_length_or_not() {
     let long = "x".repeat(perchd::limits::BODY_BYTES + 1);
     let refused = |bytes: &[u8]| {
         let mut wire = Wire::open(board.port);
-        // The server answers before it has read everything, and then closes.
-        let _ = wire.send(bytes);
-        wire.reply().unwrap()
+        // Who is still sending sees the answer, and that the connection ends with it.
+        wire.send(bytes).unwrap();
+        let reply = wire.reply().unwrap();
+        assert_eq!(reply.header("connection"), Some("close"));
+        assert!(wire.is_closed());
+        reply
     };
     let reply = refused(&request(board.port, "POST /mcp", &["content-type: application/json"], &long));
     assert_eq!((reply.status, reply.json()["error"]["code"].as_i64()), (413, Some(-32000)));
