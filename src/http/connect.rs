@@ -36,7 +36,11 @@ fn claude_desktop(origin: &str, name: &str) -> Block {
   "mcpServers": {{
     {}: {{
       "command": "npx",
-      "args": ["-y", "mcp-remote@0.15.1", {url}, "--auth-timeout", "120"{allow}]
+      "args": [
+        "-y", "mcp-remote@0.15.1",
+        {url},
+        "--auth-timeout", "120"{allow}
+      ]
     }}
   }}
 }}"#,
@@ -172,7 +176,7 @@ mod tests {
         for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
             assert_eq!(titles(origin)[0], "Claude Desktop", "{origin}");
         }
-        assert!(text(&blocks("http://192.168.1.20:8787", "b", false), "Claude Desktop").contains("\"120\", \"--allow-http\"]"));
+        assert!(text(&blocks("http://192.168.1.20:8787", "b", false), "Claude Desktop").contains("\"120\", \"--allow-http\""));
     }
 
     #[test]
