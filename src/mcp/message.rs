@@ -62,7 +62,7 @@ pub enum Body<'a> {
 /// # Errors
 /// -32700 when it is no JSON, -32600 when it is no message.
 pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
-    let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let is_array = body.trim_ascii_start().starts_with(b"[");
     if !is_array {
         return read_one(body).map(Body::One);
     }
@@ -79,11 +79,15 @@ pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
 /// # Errors
 /// -32700 when it is no JSON, -32600 when it is no message.
 pub fn read_one(json: &[u8]) -> Result<Message<'_>, Error> {
-    let envelope: Envelope<'_> = serde_json::from_slice(json).map_err(|_| {
-        let is_json = std::str::from_utf8(json).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
-        if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
-    })?;
-    envelope.message()
+    // serde reads structs from arrays, too; a message is an object.
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    let envelope: Option<Envelope<'_>> = is_object.then(|| serde_json::from_slice(json).ok()).flatten();
+    envelope
+        .ok_or_else(|| {
+            let is_json = std::str::from_utf8(json).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+            if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
+        })?
+        .message()
 }
 
 #[derive(Deserialize)]
@@ -115,6 +119,10 @@ impl<'a> Envelope<'a> {
     fn message(self) -> Result<Message<'a>, Error> {
         if self.jsonrpc != "2.0" {
             return Err(Error::invalid_request("Invalid request: `jsonrpc` must be \"2.0\""));
+        }
+        // MCP has no parameters by position.
+        if self.params.is_some_and(|params| !params.get().starts_with('{')) {
+            return Err(Error::invalid_request("Invalid request: `params` must be an object"));
         }
         let is_response = self.result || self.error;
         match (self.method, self.id) {
@@ -194,6 +202,8 @@ mod tests {
             "\"x\"",
             "null",
             "true",
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}"#,
             "{}",
             "[]",
             r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
@@ -246,6 +256,7 @@ mod tests {
             Message::Notification { method, params: None } if method == "notifications/initialized"));
         assert!(matches!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), Message::Response));
         assert!(matches!(one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#), Message::Response));
+        assert_eq!(read_one(br#"["2.0",1,"ping"]"#).unwrap_err().code, -32600);
         assert!(matches!(read(b" [ {}, 1 ]"), Ok(Body::Batch(messages)) if messages.len() == 2));
     }
 }

@@ -86,7 +86,9 @@ fn parse(body: &[u8]) -> Result<Request, Error> {
     if body.len() > limits::FORM_BYTES {
         return Err(Error::invalid_client_metadata("The registration is too long."));
     }
-    let request: Request = serde_json::from_slice(body)
+    // serde reads structs from arrays, too.
+    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{")).unwrap_or_default();
+    let request: Request = serde_json::from_slice(object)
         .map_err(|_| Error::invalid_client_metadata("The registration is not the JSON of RFC 7591."))?;
     // RFC 7591 2: a method left out means client_secret_basic, and RFC 7591 3.2.1 lets the server put another in its
     // place; it puts `none`, as it hands out no secrets.
@@ -161,7 +163,9 @@ mod tests {
         let long = format!(r#"{{"redirect_uris":["http://localhost/"],"x":"{}"}}"#, "a".repeat(limits::FORM_BYTES));
         let deep = "[".repeat(limits::FORM_BYTES);
         let doubled = r#"{"redirect_uris":["http://localhost/"],"redirect_uris":["http://localhost/"]}"#;
-        for body in ["", "[]", "{", "null", "redirect_uris=x", &long, &deep, doubled, &"a".repeat(1 << 20)] {
+        for body in
+            ["", "[]", r#"[["http://localhost/"]]"#, "{", "null", "redirect_uris=x", &long, &deep, doubled, &"a".repeat(1 << 20)]
+        {
             let error = bench.authority.register(&bench.world(), body.as_bytes()).unwrap_err();
             assert_eq!(error.error(), "invalid_client_metadata", "{body:.50}");
         }
