@@ -38,6 +38,29 @@ pub const DRAIN_SECS: u64 = 5;
 
 /// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
 pub const ID_BYTES: usize = 128;
+/// Things on one page of a list. Boards have fewer tools; a page of them is some 30 KB.
+pub const PAGE: usize = 100;
+/// Completions that one answer shows (MCP 2025-11-25, server/utilities/completion).
+pub const COMPLETIONS: usize = 100;
+/// Answers that clients can come back for. When full, the oldest complete one is forgotten; where none is complete, the next
+/// ones go out without ids, and cannot be come back for.
+pub const REPLAYS: usize = 16;
+/// Rounds of keep-alive after which such an answer is forgotten, once it is complete: a minute.
+pub const REPLAY_ROUNDS: u32 = 3;
+/// Sessions whose log level is remembered. When full, the oldest falls back to `info`.
+pub const LOG_LEVELS: usize = 64;
+/// Resources that all sessions together watch. When full, the oldest watch is forgotten.
+pub const WATCHES: usize = 512;
+/// Resources that one session watches. When full, its oldest watch is forgotten.
+pub const WATCHED: usize = 32;
+/// Questions to clients that are open at once; one more fails at once.
+pub const ASKS: usize = 32;
+/// The longest `requestState`: the answers of earlier rounds travel in it.
+pub const STATE_TOKEN_BYTES: usize = 8 * 1024;
+/// How long a client may take to come back with the answers of its user.
+pub const INPUT_SECS: u64 = 600;
+/// For how long clients of the stateless dialect may keep a list, in milliseconds.
+pub const LIST_TTL_MS: u64 = 60_000;
 /// Messages in one batch (MCP 2025-03-26). No client that we know sends any.
 pub const BATCH: usize = 32;
 /// Where the buffer of a reply starts; most fit without growing.

@@ -33,7 +33,7 @@ fn with_two_numbers(draft: Draft) -> Draft {
         .arg(Arg::number("b", "the second number"))
         .scope(SCOPE)
         .idempotent()
-        .output_schema(schema)
+        .output_schema(&schema)
 }
 
 fn sum(call: &Call) -> Result<Output, ToolError> {
@@ -129,7 +129,7 @@ fn place_point(text: &mut String, first: usize, exponent: i32) {
 mod tests {
     use super::*;
     use crate::principal::{Principal, Scopes};
-    use crate::tool::{Content, Handler, Wire};
+    use crate::tool::{Client, Content, Handler, Wire, Yield};
     use serde_json::value::to_raw_value;
     use std::future::Future;
     use std::pin::pin;
@@ -142,12 +142,12 @@ mod tests {
         let tool = tools().into_iter().find(|tool| tool.spec().name() == name).unwrap();
         let raw = to_raw_value(&arguments).unwrap();
         let arguments = tool.read(Some(&raw)).map_err(|error| error.to_string())?;
-        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Rc::new(Wire::default()));
+        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Rc::new(Wire::default()));
         let Handler::Local(handler) = tool.handler() else { panic!("sums do not block") };
         let Poll::Ready(outcome) = pin!(handler(call)).poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("sums do not wait");
         };
-        let output = outcome.map_err(|error| error.to_string())?;
+        let Yield::Output(output) = outcome.map_err(|error| error.to_string())? else { panic!("tools yield an output") };
         let [Content::Text(text)] = output.content.as_slice() else { panic!("one block of text") };
         Ok((text.clone(), output.structured.unwrap().get().to_owned()))
     }

@@ -49,7 +49,8 @@ mod tests {
         for tool in tools() {
             let spec = tool.spec();
             assert!(spec.title().is_some() && !spec.about().is_empty(), "{}", spec.name());
-            assert_eq!(spec.output_schema.as_ref().unwrap()["type"], "object", "{}", spec.name());
+            let schema = serde_json::to_value(spec.output_schema.as_ref().unwrap()).unwrap();
+            assert_eq!(schema["type"], "object", "{}", spec.name());
         }
     }
 }

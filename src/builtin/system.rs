@@ -40,7 +40,7 @@ pub(super) fn tool() -> Tool {
         .title("Board health")
         .scope(SCOPE)
         .idempotent()
-        .output_schema(schema())
+        .output_schema(&schema())
         // A sensor on a slow bus takes its time to read.
         .handler_blocking(|_| {
             let health = Health::read(&Root::default());

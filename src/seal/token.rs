@@ -36,12 +36,22 @@ pub enum Purpose {
     Consent,
     /// An MCP session id.
     Session,
+    /// The answers that a client has given so far to the questions of a call (MCP 2026-07-28).
+    RequestState,
 }
 
 impl Purpose {
     /// Every purpose, at the index of its own number.
-    pub(super) const ALL: [Purpose; 7] =
-        [Purpose::Client, Purpose::Code, Purpose::Access, Purpose::Refresh, Purpose::SignIn, Purpose::Consent, Purpose::Session];
+    pub(super) const ALL: [Purpose; 8] = [
+        Purpose::Client,
+        Purpose::Code,
+        Purpose::Access,
+        Purpose::Refresh,
+        Purpose::SignIn,
+        Purpose::Consent,
+        Purpose::Session,
+        Purpose::RequestState,
+    ];
 
     /// The `info` of the derivation (RFC 5869 2.3). To change one is to disown all that it sealed.
     pub(super) fn label(self) -> &'static [u8] {
@@ -53,6 +63,7 @@ impl Purpose {
             Purpose::SignIn => b"sign-in",
             Purpose::Consent => b"consent",
             Purpose::Session => b"session",
+            Purpose::RequestState => b"request-state",
         }
     }
 }

@@ -1,7 +1,8 @@
-//! One call of a tool: what the handler is given.
+//! One call of a tool, a resource or a prompt: what the handler is given.
 
 use crate::principal::Principal;
-use crate::tool::{Spec, ToolError};
+use crate::tool::ask::{Ask, AskError, Slot};
+use crate::tool::{Arg, Client, Level, Spec, ToolError};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -13,36 +14,42 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-/// The arguments of a call, checked against what the tool says that it takes.
+/// The arguments of a call, checked against what is declared.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    spec: Arc<Spec>,
-    /// One for each of the tool's arguments, in their order; null where it was left out.
+    names: Arc<[String]>,
+    /// One for each name; null where it was left out.
     values: Vec<Value>,
 }
 
 impl Arguments {
-    pub(crate) fn read(spec: &Arc<Spec>, raw: Option<&RawValue>) -> Result<Self, ToolError> {
+    /// Those of a tool that declares each argument.
+    pub(crate) fn read(spec: &Spec, raw: Option<&RawValue>) -> Result<Self, ToolError> {
         let mut given = match raw {
-            Some(raw) => read_object(spec, raw)?,
+            Some(raw) => read_object(&spec.args, raw)?,
             None => vec![None; spec.args.len()],
         };
         let mut values = Vec::with_capacity(spec.args.len());
         for (arg, value) in spec.args.iter().zip(&mut given) {
             values.push(arg.check(value.take())?.unwrap_or(Value::Null));
         }
-        Ok(Arguments { spec: Arc::clone(spec), values })
+        Ok(Arguments { names: Arc::clone(&spec.names), values })
+    }
+
+    /// Those with these names and values, in the same order.
+    pub(crate) fn new(names: Arc<[String]>, values: Vec<Value>) -> Self {
+        Arguments { names, values }
     }
 
     /// The argument `name` as a `T`: a number, a `bool`, a `String`, a `Vec<String>`, an `Option` of these, or anything
     /// else that serde can read.
     ///
     /// # Errors
-    /// A sentence for the model when the value does not fit into `T`, such as 300 into a `u8`. For a name that the tool
-    /// does not declare too: that is a mistake in the tool.
+    /// A sentence for the model when the value does not fit into `T`, such as 300 into a `u8`. For a name that is not
+    /// declared too: that is a mistake in the tool.
     pub fn arg<T: DeserializeOwned>(&self, name: &str) -> Result<T, ToolError> {
-        let Some(index) = self.spec.args.iter().position(|arg| arg.name == name) else {
-            return Err(ToolError::new(format!("The tool has no argument `{name}`.")));
+        let Some(index) = self.names.iter().position(|known| known == name) else {
+            return T::deserialize(&Value::Null).map_err(|_| ToolError::new(format!("There is no argument `{name}`.")));
         };
         let value = self.values.get(index).unwrap_or(&Value::Null);
         T::deserialize(value).map_err(|error| ToolError::new(format!("Argument `{name}` cannot be used: {error}.")))
@@ -50,12 +57,12 @@ impl Arguments {
 }
 
 /// Reads the object of arguments; what the tool does not know is passed over, as clients add members of their own.
-fn read_object(spec: &Spec, raw: &RawValue) -> Result<Vec<Option<Value>>, ToolError> {
+fn read_object(args: &[Arg], raw: &RawValue) -> Result<Vec<Option<Value>>, ToolError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
-    json.deserialize_any(Members(spec)).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
+    json.deserialize_any(Members(args)).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
 }
 
-struct Members<'a>(&'a Spec);
+struct Members<'a>(&'a [Arg]);
 
 impl<'de> Visitor<'de> for Members<'_> {
     type Value = Vec<Option<Value>>;
@@ -65,13 +72,13 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(vec![None; self.0.args.len()])
+        Ok(vec![None; self.0.len()])
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = vec![None; self.0.args.len()];
+        let mut values = vec![None; self.0.len()];
         while let Some(Name(name)) = map.next_key()? {
-            match self.0.args.iter().position(|arg| arg.name == *name) {
+            match self.0.iter().position(|arg| arg.name == *name) {
                 Some(index) => values[index] = Some(map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -116,21 +123,29 @@ pub struct Progress<'a> {
     pub message: Option<&'a str>,
 }
 
-/// Takes what a call reports.
-pub type Report = Box<dyn Fn(Progress<'_>)>;
+/// The way from a running call to the one who called, as the server lays it.
+pub(crate) trait Line {
+    /// Carries progress, if the caller wants any.
+    fn progress(&self, progress: Progress<'_>);
+    /// Carries a message for the log, if the caller wants any of this level.
+    fn log(&self, level: Level, logger: Option<&str>, data: &Value);
+    /// Carries a question.
+    fn ask(&self, key: &str, ask: &Ask) -> Result<Rc<Slot>, AskError>;
+    /// Lets the caller wait without a connection, if he can come back for the answer.
+    fn release(&self) {}
+}
 
-/// The way from a running call back to the one who called. The server makes it; tests can make their own.
+/// The state that a call shares with the server that runs it.
 #[derive(Default)]
-pub struct Wire {
-    report: Option<Report>,
+pub(crate) struct Wire {
+    line: Option<Rc<dyn Line>>,
     is_cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Wire {
-    /// A way that carries progress to `report`; `None` where the caller did not ask for it.
-    pub fn new(report: Option<Report>) -> Self {
-        Wire { report, is_cancelled: Cell::new(false), waker: RefCell::new(None) }
+    pub(crate) fn new(line: Rc<dyn Line>) -> Self {
+        Wire { line: Some(line), ..Wire::default() }
     }
 
     /// Whether nobody waits for the call any more.
@@ -144,7 +159,7 @@ impl Wire {
     }
 
     /// Tells the call that nobody waits for it any more.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.is_cancelled.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -158,18 +173,18 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// One call of a tool, as its handler sees it.
+/// One call, as its handler sees it.
 #[derive(Clone, Debug)]
 pub struct Call {
     arguments: Arguments,
     principal: Principal,
+    client: Client,
     wire: Rc<Wire>,
 }
 
 impl Call {
-    /// A call by `principal` with `arguments`, which reports over `wire`.
-    pub fn new(arguments: Arguments, principal: Principal, wire: Rc<Wire>) -> Self {
-        Call { arguments, principal, wire }
+    pub(crate) fn new(arguments: Arguments, principal: Principal, client: Client, wire: Rc<Wire>) -> Self {
+        Call { arguments, principal, client, wire }
     }
 
     /// The argument `name` as a `T`; see [`Arguments::arg`].
@@ -185,6 +200,11 @@ impl Call {
         &self.principal
     }
 
+    /// Through which program, and what that can do.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// All arguments.
     pub fn arguments(&self) -> &Arguments {
         &self.arguments
@@ -192,14 +212,26 @@ impl Call {
 
     /// Tells the caller how far the call has got, if he asked to be told; costs nothing if he did not.
     pub fn progress<N: Into<f64>>(&self, progress: N, total: Option<N>, message: Option<&str>) {
-        if let Some(report) = &self.wire.report {
-            report(Progress { progress: progress.into(), total: total.map(Into::into), message });
+        if let Some(line) = &self.wire.line {
+            line.progress(Progress { progress: progress.into(), total: total.map(Into::into), message });
+        }
+    }
+
+    /// Sends the caller a line for his log, if he wants any of this level (MCP 2025-11-25, server/utilities/logging).
+    pub fn log(&self, level: Level, data: impl Into<Value>) {
+        self.log_as(None, level, data);
+    }
+
+    /// The same, in the name of a part of the program.
+    pub fn log_as(&self, logger: Option<&str>, level: Level, data: impl Into<Value>) {
+        if let Some(line) = &self.wire.line {
+            line.log(level, logger, &data.into());
         }
     }
 
     /// Whether the caller has given the call up.
     pub fn is_cancelled(&self) -> bool {
-        self.wire.is_cancelled.get()
+        self.wire.is_cancelled()
     }
 
     /// Waits until the caller gives the call up.
@@ -209,12 +241,26 @@ impl Call {
     pub fn cancelled(&self) -> impl Future<Output = ()> + use<> {
         let wire = Rc::clone(&self.wire);
         std::future::poll_fn(move |context| {
-            if wire.is_cancelled.get() {
+            if wire.is_cancelled() {
                 return Poll::Ready(());
             }
             wire.waker.replace(Some(context.waker().clone()));
             Poll::Pending
         })
+    }
+
+    /// Ends the connection over which the call came; its answer waits until the client comes back for it. For work that
+    /// takes so long that holding a connection is a waste (MCP 2025-11-25, SSE polling); nothing happens with clients that
+    /// cannot come back.
+    pub fn release(&self) {
+        if let Some(line) = &self.wire.line {
+            line.release();
+        }
+    }
+
+    /// Puts a question to whoever calls.
+    pub(super) fn ask(&self, key: &str, ask: &Ask) -> Result<Rc<Slot>, AskError> {
+        self.wire.line.as_ref().ok_or(AskError::Unsupported)?.ask(key, ask)
     }
 }
 
@@ -253,6 +299,7 @@ mod tests {
         assert!(arguments.arg::<u8>("times").is_err());
         assert_eq!(arguments.arg::<u16>("times").unwrap(), 300);
         assert!(arguments.arg::<u16>("other").is_err());
+        assert_eq!(arguments.arg::<Option<u16>>("other").unwrap(), None);
     }
 
     #[test]
@@ -270,8 +317,12 @@ mod tests {
     #[test]
     fn a_call_without_a_listener_reports_nothing_and_hears_of_its_cancellation() {
         let wire = Rc::new(Wire::default());
-        let call =
-            Call::new(read(r#"{"times":2}"#).unwrap(), Principal::anonymous(crate::principal::Scopes::none()), Rc::clone(&wire));
+        let call = Call::new(
+            read(r#"{"times":2}"#).unwrap(),
+            Principal::anonymous(crate::principal::Scopes::none()),
+            Client::default(),
+            Rc::clone(&wire),
+        );
         call.progress(1, Some(2), None);
         let mut cancelled = std::pin::pin!(call.cancelled());
         let mut context = std::task::Context::from_waker(Waker::noop());

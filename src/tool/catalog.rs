@@ -1,8 +1,8 @@
-//! The tools that a server offers, and the scopes that follow from them.
+//! What a server offers, and the scopes that follow from it.
 
 use crate::error::{Error, Exit};
 use crate::principal::Scopes;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Param, Prompt, Resource, Tool};
 
 /// What a token can allow, as a person is asked about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +15,12 @@ pub struct Scope {
     pub is_write: bool,
 }
 
-/// The tools that a server offers, in the order in which they were added.
+/// What a server offers, in the order in which it was added.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     tools: Vec<Tool>,
+    resources: Vec<Resource>,
+    prompts: Vec<Prompt>,
     abouts: Vec<(String, String)>,
 }
 
@@ -26,24 +28,76 @@ impl Catalog {
     /// Offers one more tool.
     ///
     /// # Errors
-    /// When the name is no tool name or is taken, or when the scope is no scope token.
+    /// When the name is no tool name or is taken, when the scope is no scope token, or when clients cannot follow an
+    /// `x-mcp-header` of its schema.
     pub fn add(&mut self, tool: Tool) -> Result<(), Error> {
         let name = tool.spec().name();
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_name) {
-            let what = "a tool's name is 1 to 128 letters, digits, `_`, `.` and `-`";
-            return Err(Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Rename the tool."));
-        }
+        check_name(name, "tool")?;
         if self.find(name).is_some() {
             let what = "there is a tool of this name already";
             return Err(Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Rename one of the two."));
         }
-        if Scopes::parse(tool.spec().scope(), |_| true).iter().count() != 1 {
-            let what = "a tool's scope is one word without quotes and backslashes";
-            return Err(Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Rename the scope."));
-        }
+        check_scope(tool.spec().scope(), format!("tool `{name}`"))?;
+        Param::check(tool.spec().params()).map_err(|what| {
+            Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Write its input schema like that.")
+        })?;
         self.tools.push(tool);
         Ok(())
+    }
+
+    /// Offers one more resource, or template of resources.
+    ///
+    /// # Errors
+    /// When its URI is none or is taken, or when the scope is no scope token.
+    pub fn add_resource(&mut self, resource: Resource) -> Result<(), Error> {
+        let uri = &resource.about.uri;
+        uri.check()?;
+        let place = format!("resource `{}`", uri.as_str());
+        if self.resources.iter().any(|other| other.about.uri == *uri) {
+            return Err(Error::new(Exit::Config, "there is a resource with this URI already")
+                .at(place)
+                .remedy("Remove one of the two."));
+        }
+        check_scope(resource.scope(), place)?;
+        self.resources.push(resource);
+        Ok(())
+    }
+
+    /// Offers one more prompt.
+    ///
+    /// # Errors
+    /// When the name is no name or is taken, or when the scope is no scope token.
+    pub fn add_prompt(&mut self, prompt: Prompt) -> Result<(), Error> {
+        check_name(&prompt.spec.name, "prompt")?;
+        let place = format!("prompt `{}`", prompt.spec.name);
+        if self.prompt(&prompt.spec.name).is_some() {
+            return Err(Error::new(Exit::Config, "there is a prompt of this name already")
+                .at(place)
+                .remedy("Rename one of the two."));
+        }
+        check_scope(prompt.scope(), place)?;
+        self.prompts.push(prompt);
+        Ok(())
+    }
+
+    /// All resources, templates among them.
+    pub(crate) fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The resource at `uri`, with what stands in place of the names if it is one of a template.
+    pub(crate) fn resource(&self, uri: &str) -> Option<(&Resource, Vec<String>)> {
+        self.resources.iter().find_map(|resource| resource.about.uri.values(uri).map(|values| (resource, values)))
+    }
+
+    /// All prompts.
+    pub(crate) fn prompts(&self) -> &[Prompt] {
+        &self.prompts
+    }
+
+    /// The prompt `name`.
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Prompt> {
+        self.prompts.iter().find(|prompt| prompt.spec.name == name)
     }
 
     /// Says what a scope lets the assistant do, in the words of the consent page.
@@ -64,25 +118,55 @@ impl Catalog {
     /// Every scope that a tool asks for, each once, in the order of the tools.
     pub fn scopes(&self) -> Vec<Scope> {
         let mut scopes: Vec<Scope> = Vec::new();
-        for spec in self.tools.iter().map(Tool::spec) {
-            let is_write = spec.effect() != Effect::Reads;
-            if let Some(scope) = scopes.iter_mut().find(|scope| scope.name == spec.scope()) {
+        for (name, is_write) in self.uses() {
+            if let Some(scope) = scopes.iter_mut().find(|scope| scope.name == name) {
                 scope.is_write |= is_write;
             } else {
-                scopes.push(Scope { name: spec.scope().to_owned(), about: self.about(spec.scope()), is_write });
+                scopes.push(Scope { name: name.to_owned(), about: self.about(name), is_write });
             }
         }
         scopes
+    }
+
+    /// Every scope as often as something asks for it, and whether that changes anything.
+    fn uses(&self) -> impl Iterator<Item = (&str, bool)> {
+        let tools = self.tools.iter().map(|tool| (tool.spec().scope(), tool.spec().effect() != Effect::Reads));
+        let resources = self.resources.iter().map(|resource| (resource.scope(), false));
+        let prompts = self.prompts.iter().map(|prompt| (prompt.scope(), false));
+        tools.chain(resources).chain(prompts)
     }
 
     fn about(&self, scope: &str) -> String {
         if let Some((_, about)) = self.abouts.iter().find(|(name, _)| name == scope) {
             return about.clone();
         }
-        let in_scope = self.tools.iter().map(Tool::spec).filter(|spec| spec.scope() == scope);
-        let names: Vec<&str> = in_scope.map(|spec| spec.title().unwrap_or(spec.name())).collect();
-        format!("Use {}", names.join(", "))
+        let tools = self.tools.iter().map(Tool::spec).filter(|spec| spec.scope() == scope);
+        let tools: Vec<&str> = tools.map(|spec| spec.title().unwrap_or(spec.name())).collect();
+        let resources = self.resources.iter().filter(|resource| resource.scope() == scope);
+        let resources: Vec<&str> = resources.map(|resource| resource.about.name.as_str()).collect();
+        match (tools.as_slice(), resources.as_slice()) {
+            ([], []) => "Use prompts".to_owned(),
+            ([], resources) => format!("Read {}", resources.join(", ")),
+            (tools, []) => format!("Use {}", tools.join(", ")),
+            (tools, resources) => format!("Use {}; read {}", tools.join(", "), resources.join(", ")),
+        }
     }
+}
+
+fn check_name(name: &str, what: &str) -> Result<(), Error> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if !name.is_empty() && name.len() <= 128 && name.bytes().all(is_name) {
+        return Ok(());
+    }
+    let rule = "a name is 1 to 128 letters, digits, `_`, `.` and `-`";
+    Err(Error::new(Exit::Config, rule).at(format!("{what} `{name}`")).remedy("Rename it."))
+}
+
+fn check_scope(scope: &str, place: String) -> Result<(), Error> {
+    if Scopes::parse(scope, |_| true).iter().count() == 1 {
+        return Ok(());
+    }
+    Err(Error::new(Exit::Config, "a scope is one word without quotes and backslashes").at(place).remedy("Rename the scope."))
 }
 
 #[cfg(test)]

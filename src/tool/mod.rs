@@ -4,22 +4,43 @@
 //! made from that, and the arguments are checked against it before the handler runs (MCP 2025-11-25, server/tools).
 
 mod arg;
+mod ask;
 mod call;
 mod catalog;
+mod changes;
+mod client;
+mod complete;
 mod error;
+mod handler;
 mod output;
+mod param;
+mod prompt;
+mod resource;
+mod schema;
 
 pub use arg::{Arg, Kind};
-pub use call::{Arguments, Call, Progress, Report, Wire};
+pub use ask::{Answer, Form, Root, Sample, Sampled};
+pub(crate) use ask::{Ask, AskError, Need, Slot};
+pub use call::{Arguments, Call, Progress};
+pub(crate) use call::{Line, Wire};
 pub use catalog::{Catalog, Scope};
+pub(crate) use changes::Change;
+pub use changes::Changes;
+pub use client::{Capabilities, Client, Level};
+pub(crate) use complete::Completer;
 pub use error::ToolError;
-pub use output::{Content, Output};
+pub(crate) use handler::{Handler, Outcome, Yield};
+pub(crate) use output::Data;
+pub use output::{Content, Contents, Output};
+pub(crate) use param::Param;
+pub use prompt::{Messages, Prompt, PromptDraft, Role};
+pub use resource::{Resource, ResourceDraft};
+use schema::Schema;
 
 use crate::limits;
+use serde::Serialize;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,18 +55,6 @@ pub enum Effect {
     Writes,
     /// May lose something. Scope `tools:write`.
     Destroys,
-}
-
-/// What a handler gives back, some time.
-pub type Outcome = Pin<Box<dyn Future<Output = Result<Output, ToolError>>>>;
-
-/// How a tool does its work.
-#[derive(Clone)]
-pub(crate) enum Handler {
-    /// On the one thread that everything runs on; need not be `Send`.
-    Local(Rc<dyn Fn(Call) -> Outcome>),
-    /// On a thread of its own, because it blocks.
-    Blocking(Arc<dyn Fn(Arguments) -> Result<Output, ToolError> + Send + Sync>),
 }
 
 /// A tool that clients can list and call.
@@ -65,8 +74,25 @@ pub struct Spec {
     pub(crate) effect: Effect,
     pub(crate) is_idempotent: bool,
     pub(crate) args: Vec<Arg>,
-    pub(crate) output_schema: Option<serde_json::Value>,
+    /// The names of `args`, shared with every call.
+    pub(crate) names: Arc<[String]>,
+    /// In place of `args`: a schema as its author wrote it.
+    pub(crate) input_schema: Option<Schema>,
+    pub(crate) output_schema: Option<Schema>,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) needs: Vec<Need>,
     pub(crate) deadline: Duration,
+    pub(crate) patience: Duration,
+}
+
+/// A picture of a tool (from 2025-11-25 on).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Icon {
+    /// An https or data URI.
+    pub src: String,
+    /// What kind of image, such as `image/svg+xml`.
+    #[serde(rename = "mimeType", skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
 }
 
 impl Tool {
@@ -84,8 +110,13 @@ impl Tool {
             effect: Effect::Reads,
             is_idempotent: false,
             args: Vec::new(),
+            names: Arc::default(),
+            input_schema: None,
             output_schema: None,
+            icons: Vec::new(),
+            needs: Vec::new(),
             deadline: Duration::from_secs(limits::CALL_SECS),
+            patience: Duration::from_secs(limits::INPUT_SECS),
         })
     }
 
@@ -103,7 +134,18 @@ impl Tool {
     /// # Errors
     /// A sentence for the model that says which argument is wrong and what it must be.
     pub fn read(&self, arguments: Option<&serde_json::value::RawValue>) -> Result<Arguments, ToolError> {
-        Arguments::read(&self.spec, arguments)
+        match &self.spec.input_schema {
+            None => Arguments::read(&self.spec, arguments),
+            Some(schema) => schema.read(arguments),
+        }
+    }
+
+    /// Whether what the tool returned is what it says that it returns.
+    pub(crate) fn check(&self, output: &Output) -> Result<(), ToolError> {
+        match &self.spec.output_schema {
+            None => Ok(()),
+            Some(schema) => schema.check_output(output),
+        }
     }
 }
 
@@ -151,6 +193,11 @@ impl Spec {
     pub fn args(&self) -> &[Arg] {
         &self.args
     }
+
+    /// The arguments that clients of the stateless dialect repeat in headers.
+    pub(crate) fn params(&self) -> &[Param] {
+        self.input_schema.as_ref().map_or(&[], Schema::params)
+    }
 }
 
 /// A tool that still lacks its handler.
@@ -194,9 +241,38 @@ impl Draft {
         self
     }
 
-    /// The JSON Schema of the structured output; its `type` must be `object` (MCP 2025-06-18).
-    pub fn output_schema(mut self, schema: serde_json::Value) -> Self {
-        self.0.output_schema = Some(schema);
+    /// The JSON Schema of the arguments (2020-12), in place of [`Draft::arg`]; clients see it to the letter. The handler
+    /// reads the members of the object as arguments.
+    ///
+    /// A property that is marked with `"x-mcp-header": "Region"` is repeated by clients in the header `Mcp-Param-Region`
+    /// (from 2026-07-28 on), so that proxies can route by it. A call whose header and argument differ is refused.
+    pub fn input_schema(mut self, schema: &serde_json::Value) -> Self {
+        self.0.input_schema = Some(Schema::new(schema));
+        self
+    }
+
+    /// The JSON Schema of the structured output; its `type` must be `object` (MCP 2025-06-18). What the handler returns is
+    /// checked against it, and a tool that breaks its word fails.
+    pub fn output_schema(mut self, schema: &serde_json::Value) -> Self {
+        self.0.output_schema = Some(Schema::new(schema));
+        self
+    }
+
+    /// A picture of it.
+    pub fn icon(mut self, src: impl Into<String>, mime_type: Option<&str>) -> Self {
+        self.0.icons.push(Icon { src: src.into(), mime_type: mime_type.map(str::to_owned) });
+        self
+    }
+
+    /// Cannot do its work for a client that has no model to lend: such a call is refused before the handler runs.
+    pub fn needs_sampling(mut self) -> Self {
+        self.0.needs.push(Need::Sampling);
+        self
+    }
+
+    /// Cannot do its work for a client that cannot ask its user: such a call is refused before the handler runs.
+    pub fn needs_elicitation(mut self) -> Self {
+        self.0.needs.push(Need::Elicitation);
         self
     }
 
@@ -206,29 +282,37 @@ impl Draft {
         self
     }
 
+    /// How long a call may wait for a client that was asked something: a person who fills in a form takes longer than a
+    /// tool. [`limits::INPUT_SECS`] where nothing is said.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.0.patience = patience;
+        self
+    }
+
     /// What it does. The future runs on the one thread of the server and need not be `Send`; it must not block.
     pub fn handler<F, Fut, T>(self, handler: F) -> Tool
     where
         F: Fn(Call) -> Fut + 'static,
         Fut: Future<Output = Result<T, ToolError>> + 'static,
-        T: Into<Output>,
+        T: Into<Output> + 'static,
     {
-        let handler = Rc::new(handler);
-        let boxed = move |call: Call| -> Outcome {
-            let answer = handler(call);
-            Box::pin(async move { answer.await.map(Into::into) })
-        };
-        Tool { spec: Arc::new(self.0), handler: Handler::Local(Rc::new(boxed)) }
+        let handler = Handler::local(handler, |output: T| Yield::Output(output.into()));
+        Tool { spec: Arc::new(self.whole()), handler }
     }
 
     /// What it does, where that blocks: it runs on a thread beside the server's, and cannot be cancelled half-way.
     pub fn handler_blocking<F, T>(self, handler: F) -> Tool
     where
         F: Fn(Arguments) -> Result<T, ToolError> + Send + Sync + 'static,
-        T: Into<Output>,
+        T: Into<Output> + 'static,
     {
-        let boxed = move |arguments: Arguments| handler(arguments).map(Into::into);
-        Tool { spec: Arc::new(self.0), handler: Handler::Blocking(Arc::new(boxed)) }
+        let handler = Handler::blocking(handler, |output: T| Yield::Output(output.into()));
+        Tool { spec: Arc::new(self.whole()), handler }
+    }
+
+    fn whole(self) -> Spec {
+        let names = self.0.args.iter().map(|arg| arg.name().to_owned()).collect();
+        Spec { names, ..self.0 }
     }
 }
 

@@ -1,15 +1,74 @@
-//! What a tool returns.
+//! What a tool, a resource and a prompt return.
 
 use crate::tool::ToolError;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use std::borrow::Cow;
 
-/// One block of a result (MCP 2025-11-25, schema `ContentBlock`).
+/// One block of a result or of a prompt (MCP 2025-11-25, schema `ContentBlock`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
     /// Plain text.
     Text(String),
+    /// An image, such as `image/png`.
+    Image {
+        /// Its bytes; they go out as base64.
+        data: Vec<u8>,
+        /// What kind of image.
+        mime_type: Cow<'static, str>,
+    },
+    /// Sound, such as `audio/wav` (from 2025-03-26 on; older peers get a line of text in its place).
+    Audio {
+        /// Its bytes; they go out as base64.
+        data: Vec<u8>,
+        /// What kind of sound.
+        mime_type: Cow<'static, str>,
+    },
+    /// What a resource holds.
+    Resource(Contents),
+    /// Where a resource is (from 2025-06-18 on; older peers get its URI as text).
+    Link {
+        /// Its URI.
+        uri: String,
+        /// What it is called.
+        name: String,
+        /// What kind of thing it is.
+        mime_type: Option<String>,
+    },
+}
+
+/// What a resource holds (MCP 2025-11-25, schema `TextResourceContents`, `BlobResourceContents`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    pub(crate) uri: String,
+    pub(crate) mime_type: Option<Cow<'static, str>>,
+    pub(crate) data: Data,
+}
+
+/// Text, or bytes that go out as base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Contents {
+    /// The text at `uri`.
+    pub fn text(uri: impl Into<String>, text: impl Into<String>) -> Self {
+        Contents { uri: uri.into(), mime_type: None, data: Data::Text(text.into()) }
+    }
+
+    /// The bytes at `uri`.
+    pub fn blob(uri: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Contents { uri: uri.into(), mime_type: None, data: Data::Blob(bytes.into()) }
+    }
+
+    /// What kind of thing it is, such as `text/plain`.
+    pub fn mime_type(mut self, mime_type: impl Into<Cow<'static, str>>) -> Self {
+        self.mime_type = Some(mime_type.into());
+        self
+    }
 }
 
 /// What a tool returns: blocks for the model, and JSON for programs.
@@ -22,7 +81,7 @@ pub struct Output {
 impl Output {
     /// One block of text.
     pub fn text(text: impl Into<String>) -> Self {
-        Output { content: vec![Content::Text(text.into())], structured: None }
+        Output::from(Content::Text(text.into()))
     }
 
     /// `value` as structured content, and as text for clients that read only that. It must be an object.
@@ -31,7 +90,7 @@ impl Output {
     /// When `value` cannot be written as JSON.
     pub fn structured(value: &impl Serialize) -> Result<Self, ToolError> {
         let json = to_raw_value(value)?;
-        Ok(Output { content: vec![Content::Text(json.get().to_owned())], structured: Some(json) })
+        Ok(Output { structured: Some(json.clone()), ..Output::text(json.get()) })
     }
 
     /// `text` for the model, `value` as structured content for programs. It must be an object.
@@ -40,6 +99,24 @@ impl Output {
     /// When `value` cannot be written as JSON.
     pub fn text_and_structured(text: impl Into<String>, value: &impl Serialize) -> Result<Self, ToolError> {
         Ok(Output { structured: Some(to_raw_value(value)?), ..Output::text(text) })
+    }
+
+    /// One more block, behind the others.
+    pub fn and(mut self, block: impl Into<Content>) -> Self {
+        self.content.push(block.into());
+        self
+    }
+}
+
+impl From<Content> for Output {
+    fn from(block: Content) -> Self {
+        Output { content: vec![block], structured: None }
+    }
+}
+
+impl From<Vec<Content>> for Output {
+    fn from(content: Vec<Content>) -> Self {
+        Output { content, structured: None }
     }
 }
 
@@ -55,8 +132,20 @@ impl From<&str> for Output {
     }
 }
 
-impl From<Content> for Output {
-    fn from(block: Content) -> Self {
-        Output { content: vec![block], structured: None }
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Content::Text(text)
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Content::Text(text.to_owned())
+    }
+}
+
+impl From<Contents> for Content {
+    fn from(contents: Contents) -> Self {
+        Content::Resource(contents)
     }
 }
