@@ -1,10 +1,19 @@
 //! What each message asks for.
 
-use crate::mcp::message::{result, value};
-use crate::mcp::{Error, Id, Implementation, Message, Revision, Token, error, handshake, tools};
+use crate::mcp::answer::Cache;
+use crate::mcp::handshake::Introduction;
+use crate::mcp::message::result;
+use crate::mcp::request::Request;
+use crate::mcp::stateless::Envelope;
+use crate::mcp::subscription::Subscription;
+use crate::mcp::{Error, Id, Implementation, Message, Pending, Revision, error, handshake, logging};
 use crate::principal::Principal;
-use crate::tool::{Arguments, Catalog, Output, Tool, ToolError};
+use crate::seal::KeyRing;
+use crate::tool::{Catalog, Client, Level};
+use crate::world::Now;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::rc::Rc;
 
 /// The protocol engine of one server.
 #[derive(Debug)]
@@ -12,39 +21,79 @@ pub struct Engine {
     pub(super) implementation: Implementation,
     pub(super) instructions: Option<String>,
     pub(super) catalog: Catalog,
+    pub(super) keys: Rc<KeyRing>,
+    /// Whether lists change and resources are watched, so that clients may wait for word of it.
+    pub(super) tells_changes: bool,
 }
 
 /// What the engine knows of the client that a message comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The revision that both speak.
     pub revision: Revision,
     /// Whether `initialize` was answered on this session.
     pub is_initialized: bool,
+    /// What the client said of itself.
+    pub client: Client,
+    /// From which level on it wants lines for its log; `None` where it wants none.
+    pub log_level: Option<Level>,
 }
 
 impl Peer {
-    /// A client that has not introduced itself.
+    /// A client of the handshake dialect that has not introduced itself.
     pub fn stranger(revision: Revision) -> Self {
-        Peer { revision, is_initialized: false }
+        Peer { revision, is_initialized: false, client: Client::default(), log_level: Some(Level::Info) }
+    }
+
+    /// A client of the stateless dialect.
+    pub fn stateless(envelope: Envelope) -> Self {
+        let Envelope { client, log_level } = envelope;
+        Peer { revision: Revision::V2026_07_28, is_initialized: true, client, log_level }
     }
 }
+
+/// Who sends a message, and when.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// When.
+    pub now: Now,
+    /// The headers of the request by their lower-case name, where the dialect looks at them.
+    pub header: Option<&'a Headed<'a>>,
+}
+
+/// Looks a header up.
+pub type Headed<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
 /// What the edge must do with a message.
 #[derive(Debug)]
 pub enum Action {
-    /// Send this answer.
-    Reply(Vec<u8>),
+    /// Send this answer with this HTTP status.
+    Reply(u16, Vec<u8>),
     /// Send this answer to `initialize`: a session begins.
     Open(Vec<u8>),
-    /// Send this answer, which says that the message is not allowed here (HTTP 400).
-    Refuse(Vec<u8>),
     /// Answer nothing.
     Accept,
-    /// Run a tool, then [`Engine::finish`].
+    /// Run a tool, read a resource or fill in a prompt, then have the engine write the answer.
     Run(Box<Pending>),
     /// Give up the running call of this id.
     Cancel(Id),
+    /// Remember from which level on the client wants lines for its log, then send this answer.
+    SetLevel(Level, Vec<u8>),
+    /// Watch a resource for the client, or stop it, then send this answer.
+    Watch {
+        /// Which.
+        uri: String,
+        /// Whether to begin.
+        begins: bool,
+        /// The answer.
+        answer: Vec<u8>,
+    },
+    /// Open a stream of changes; its first message is `acknowledged`.
+    Listen(Box<Subscription>),
+    /// The client answers a question of ours: its result, or nothing where that is an error.
+    Answered(Id, Option<Box<RawValue>>),
     /// The token lacks this scope (MCP 2025-11-25, basic/authorization, scope challenge handling).
     Forbid {
         /// The request.
@@ -54,28 +103,21 @@ pub enum Action {
     },
 }
 
-/// A call whose tool is yet to run.
-#[derive(Debug)]
-pub struct Pending {
-    /// The request.
-    pub id: Id,
-    /// What to run.
-    pub tool: Tool,
-    /// With what; checked already.
-    pub arguments: Arguments,
-    /// Where progress goes, if the client wants any.
-    pub progress: Option<Token>,
-}
-
 impl Engine {
-    /// An engine that offers the tools of `catalog`.
-    pub fn new(implementation: Implementation, catalog: Catalog) -> Self {
-        Engine { implementation, instructions: None, catalog }
+    /// An engine that offers what is in `catalog`.
+    pub fn new(implementation: Implementation, catalog: Catalog, keys: Rc<KeyRing>) -> Self {
+        Engine { implementation, instructions: None, catalog, keys, tells_changes: false }
     }
 
     /// Tells the model of each client how to use the server.
-    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
-        self.instructions = Some(instructions.into());
+    pub fn instructions(mut self, instructions: Option<String>) -> Self {
+        self.instructions = instructions;
+        self
+    }
+
+    /// Lets clients wait for word of changes.
+    pub fn tells_changes(mut self, tells_changes: bool) -> Self {
+        self.tells_changes = tells_changes;
         self
     }
 
@@ -84,93 +126,102 @@ impl Engine {
         &self.catalog
     }
 
+    /// What clients are told that the server can do. Nothing is named that has no methods, and no `listChanged` where
+    /// nothing changes: clients would hold a stream open for it.
+    pub(super) fn capabilities(&self, revision: Revision) -> Value {
+        let changes = if self.tells_changes { json!({"listChanged": true}) } else { json!({}) };
+        // A server that sends log messages says so in every revision, though from 2026-07-28 on there is no method to it.
+        let mut capabilities = json!({ "tools": changes, "logging": {} });
+        if !self.catalog.resources().is_empty() {
+            let subscribe = if self.tells_changes { json!({"listChanged": true, "subscribe": true}) } else { json!({}) };
+            capabilities["resources"] = subscribe;
+        }
+        if !self.catalog.prompts().is_empty() {
+            capabilities["prompts"] = changes;
+        }
+        if revision.names_completions() && self.completes() {
+            capabilities["completions"] = json!({});
+        }
+        capabilities
+    }
+
+    pub(super) fn completes(&self) -> bool {
+        self.catalog.prompts().iter().any(|prompt| !prompt.spec.completions.is_empty())
+            || self.catalog.resources().iter().any(|resource| !resource.about.completions.is_empty())
+    }
+
     /// Says what `message` asks for. Each request leads to exactly one answer, and nothing else leads to any.
-    pub fn receive(&self, peer: &mut Peer, principal: &Principal, message: Message<'_>) -> Action {
+    pub fn receive(&self, peer: &mut Peer, caller: Caller<'_>, message: Message<'_>) -> Action {
         match message {
-            Message::Request { id, method, params } => self
-                .request(peer, principal, &id, &method, params)
-                .unwrap_or_else(|fault| Action::Reply(error(Some(&id), &fault))),
+            Message::Request { id, method, params } => {
+                let request = Request { id: &id, method: &method, params };
+                self.request(peer, caller, &request).unwrap_or_else(|fault| Self::refuse(peer, &id, &fault))
+            }
             Message::Notification { method, params } if method == "notifications/cancelled" => handshake::cancelled(params),
-            Message::Notification { .. } | Message::Response => Action::Accept,
+            Message::Response { id: Some(id), result } => Action::Answered(id, result.map(ToOwned::to_owned)),
+            Message::Notification { .. } | Message::Response { .. } => Action::Accept,
         }
     }
 
-    fn request(
-        &self,
-        peer: &mut Peer,
-        principal: &Principal,
-        id: &Id,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Result<Action, Error> {
-        match method {
-            "tools/call" => self.call(principal, id, params),
-            "tools/list" => self.list(*peer, principal, id, params),
-            "ping" => Ok(Action::Reply(result(id, |json| json.extend_from_slice(b"{}")))),
-            "initialize" => self.initialize(peer, id, params),
+    /// The answer to a request that cannot be done. In the handshake dialect an error is an answer like others.
+    fn refuse(peer: &Peer, id: &Id, fault: &Error) -> Action {
+        let status = if peer.revision.is_stateless() { fault.status() } else { 200 };
+        Action::Reply(status, error(Some(id), fault))
+    }
+
+    fn request(&self, peer: &mut Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
+        match request.method {
+            "tools/call" => self.call(peer, caller, request),
+            "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => self.list(peer, caller, request),
+            "resources/read" if !self.catalog.resources().is_empty() => self.read(peer, caller, request),
+            "prompts/get" if !self.catalog.prompts().is_empty() => self.get(peer, caller, request),
+            "completion/complete" if self.completes() => self.complete(peer, request),
+            method if peer.revision.is_stateless() => match method {
+                "server/discover" => {
+                    Ok(reply(self.result(peer, request.id, Cache::Public, |json| handshake::write_discovery(json, self))))
+                }
+                "subscriptions/listen" if self.tells_changes => {
+                    Subscription::read(request.id, request.params).map(Action::Listen)
+                }
+                _ => Err(Error::method_not_found()),
+            },
+            "ping" => Ok(reply(result(request.id, |json| json.extend_from_slice(b"{}")))),
+            "initialize" => self.initialize(peer, request),
+            "logging/setLevel" => {
+                let level = logging::level(request.params)?;
+                Ok(Action::SetLevel(level, result(request.id, |json| json.extend_from_slice(b"{}"))))
+            }
+            "resources/subscribe" | "resources/unsubscribe" if self.tells_changes => self.watch(peer, caller, request),
             _ => Err(Error::method_not_found()),
         }
     }
 
-    /// Writes the answer to a call.
-    pub fn finish(&self, peer: Peer, id: &Id, outcome: &Result<Output, ToolError>) -> Vec<u8> {
-        result(id, |json| tools::write_outcome(json, peer.revision, outcome))
-    }
-
-    fn initialize(&self, peer: &mut Peer, id: &Id, params: Option<&RawValue>) -> Result<Action, Error> {
+    fn initialize(&self, peer: &mut Peer, request: &Request<'_>) -> Result<Action, Error> {
         if peer.is_initialized {
             let fault = Error::invalid_request("Invalid request: this session is initialized already");
-            return Ok(Action::Refuse(error(Some(id), &fault)));
+            return Ok(Action::Reply(400, error(Some(request.id), &fault)));
         }
-        peer.revision = handshake::negotiate(params)?;
-        peer.is_initialized = true;
-        Ok(Action::Open(result(id, |json| handshake::write_welcome(json, self, peer.revision))))
-    }
-
-    fn list(&self, peer: Peer, principal: &Principal, id: &Id, params: Option<&RawValue>) -> Result<Action, Error> {
-        tools::check_cursor(params)?;
-        Ok(Action::Reply(result(id, |json| tools::write_list(json, &self.catalog, peer.revision, &principal.scopes))))
-    }
-
-    fn call(&self, principal: &Principal, id: &Id, params: Option<&RawValue>) -> Result<Action, Error> {
-        let params = tools::read_call(params)?;
-        let Some(tool) = self.catalog.find(&params.name) else {
-            return Err(Error::invalid_params(format!("Unknown tool: {}", shortened(&params.name))));
-        };
-        let scope = tool.spec().scope();
-        if !principal.scopes.contains(scope) {
-            return Ok(Action::Forbid { id: id.clone(), scope: scope.to_owned() });
-        }
-        match tool.read(params.arguments) {
-            Ok(arguments) => {
-                Ok(Action::Run(Box::new(Pending { id: id.clone(), tool: tool.clone(), arguments, progress: params.progress })))
-            }
-            // MCP 2025-11-25, server/tools, error handling: bad input is a result, so that the model can mend it.
-            Err(refusal) => Ok(Action::Reply(result(id, |json| tools::write_refusal(json, &refusal)))),
-        }
+        let Introduction { revision, client } = Introduction::read(request.params)?;
+        *peer = Peer { revision, is_initialized: true, client, ..peer.clone() };
+        Ok(Action::Open(self.result(peer, request.id, Cache::No, |json| handshake::write_welcome(json, self, revision))))
     }
 }
 
-/// A name that a peer gave, as an error shows it.
-fn shortened(name: &str) -> &str {
-    const CHARS: usize = 64;
-    name.char_indices().nth(CHARS).map_or(name, |(end, _)| &name[..end])
-}
-
-/// Appends a member with its comma.
-pub(super) fn member(json: &mut Vec<u8>, name: &str, content: &(impl serde::Serialize + ?Sized)) {
-    json.extend_from_slice(b",\"");
-    json.extend_from_slice(name.as_bytes());
-    json.extend_from_slice(b"\":");
-    value(json, content);
+pub(super) fn reply(json: Vec<u8>) -> Action {
+    Action::Reply(200, json)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Nothing;
+    use crate::limits;
     use crate::mcp::read_one;
+    use crate::mcp::{Finished, Work};
     use crate::principal::Scopes;
-    use crate::tool::Arg;
+    use crate::tool::{Arg, Output, Tool};
+    use crate::tool::{ToolError, Yield};
+    use crate::world::{Kernel, World};
     use serde_json::{Value, json};
 
     fn engine() -> Engine {
@@ -180,11 +231,18 @@ mod tests {
             .scope("math")
             .arg(Arg::number("a", "one"))
             .arg(Arg::number("b", "other"))
-            .output_schema(json!({"type": "object"}))
+            .output_schema(&json!({"type": "object"}))
             .handler(|_| async { Ok("5") });
         catalog.add(add).unwrap();
         catalog.add(Tool::new("wipe", "Wipes the disk").destroys().scope("disk").handler(|_| async { Ok("") })).unwrap();
-        Engine::new(Implementation::new("test", "1.2.3"), catalog)
+        let keys = KeyRing::generate(&World { now: NOW, random: &Kernel::new(), audit: &Nothing });
+        Engine::new(Implementation::new("test", "1.2.3"), catalog, Rc::new(keys))
+    }
+
+    const NOW: Now = Now { unix: limits::BUILD_UNIX_SECS, uptime_ms: 0 };
+
+    fn caller(principal: &Principal) -> Caller<'_> {
+        Caller { principal, now: NOW, header: None }
     }
 
     fn principal(scopes: &str) -> Principal {
@@ -192,13 +250,13 @@ mod tests {
     }
 
     fn receive(revision: Revision, scopes: &str, message: &str) -> Action {
-        let mut peer = Peer { revision, is_initialized: true };
-        engine().receive(&mut peer, &principal(scopes), read_one(message.as_bytes()).unwrap())
+        let mut peer = Peer { is_initialized: true, ..Peer::stranger(revision) };
+        engine().receive(&mut peer, caller(&principal(scopes)), read_one(message.as_bytes()).unwrap())
     }
 
     fn answer(action: Action) -> Value {
         match action {
-            Action::Reply(json) | Action::Refuse(json) | Action::Open(json) => serde_json::from_slice(&json).unwrap(),
+            Action::Reply(_, json) | Action::Open(json) => serde_json::from_slice(&json).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -209,7 +267,16 @@ mod tests {
 
     #[test]
     fn unknown_methods_are_refused_whatever_they_are_called() {
-        for method in ["", "nonsense", "server/discover", "resources/list", "prompts/list", "logging/setLevel", "tools/list/"] {
+        for method in [
+            "",
+            "nonsense",
+            "resources/list",
+            "prompts/list",
+            "prompts/get",
+            "resources/read",
+            "completion/complete",
+            "tools/list/",
+        ] {
             for revision in Revision::ALL {
                 let answer = answer(asked(revision, "math", method, &json!({})));
                 assert_eq!(answer["error"]["code"], -32601, "{method}");
@@ -289,16 +356,16 @@ mod tests {
         let engine = engine();
         let mut peer = Peer::stranger(Revision::UNNAMED);
         let hello = r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
-        let mut say = || engine.receive(&mut peer, &principal(""), read_one(hello.as_bytes()).unwrap());
+        let mut say = || engine.receive(&mut peer, caller(&principal("")), read_one(hello.as_bytes()).unwrap());
         let first = say();
         assert!(matches!(first, Action::Open(_)));
         let first = answer(first);
         assert_eq!(first["id"], "i");
         assert_eq!(first["result"]["protocolVersion"], "2025-06-18");
-        assert_eq!(first["result"]["capabilities"], json!({"tools": {}}));
+        assert_eq!(first["result"]["capabilities"], json!({"tools": {}, "logging": {}}));
         assert_eq!(first["result"]["serverInfo"], json!({"name": "test", "version": "1.2.3"}));
         assert_eq!(answer(say())["error"]["code"], -32600);
-        assert_eq!(peer, Peer { revision: Revision::V2025_06_18, is_initialized: true });
+        assert!(peer.is_initialized && peer.revision == Revision::V2025_06_18 && peer.client.name == "c");
     }
 
     #[test]
@@ -306,7 +373,7 @@ mod tests {
         for params in [json!({}), json!({"protocolVersion": 5}), json!({"protocolVersion": null})] {
             let mut peer = Peer::stranger(Revision::UNNAMED);
             let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
-            let action = engine().receive(&mut peer, &principal(""), read_one(message.as_bytes()).unwrap());
+            let action = engine().receive(&mut peer, caller(&principal("")), read_one(message.as_bytes()).unwrap());
             assert_eq!(answer(action)["error"]["code"], -32602, "{params}");
             assert!(!peer.is_initialized);
         }
@@ -314,7 +381,7 @@ mod tests {
 
     #[test]
     fn ping_gets_an_empty_object_and_nothing_else() {
-        let Action::Reply(json) = asked(Revision::NEWEST, "", "ping", &json!({})) else { panic!() };
+        let Action::Reply(200, json) = asked(Revision::NEWEST, "", "ping", &json!({})) else { panic!() };
         assert_eq!(json, br#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
     }
 
@@ -326,7 +393,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#,
             r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"add"}}"#,
-            r#"{"jsonrpc":"2.0","id":9,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#,
         ] {
             assert!(matches!(receive(Revision::NEWEST, "math", message), Action::Accept), "{message}");
         }
@@ -352,15 +419,19 @@ mod tests {
 
     #[test]
     fn a_result_carries_structured_content_where_the_revision_has_it() {
-        let output = Ok(Output::text_and_structured("five", &json!({"result": 5})).unwrap());
+        let output = Ok(Yield::Output(Output::text_and_structured("five", &json!({"result": 5})).unwrap()));
         let id = Id::parse("1").unwrap();
-        let written =
-            |revision| -> Value { serde_json::from_slice(&engine().finish(Peer::stranger(revision), &id, &output)).unwrap() };
+        let engine = engine();
+        let work = Work::Tool(engine.catalog().find("add").unwrap().clone());
+        let finish =
+            |revision, outcome| engine.finish(&Finished { id: &id, work: &work, peer: &Peer::stranger(revision) }, outcome);
+        let written = |revision| -> Value { serde_json::from_slice(&finish(revision, &output)).unwrap() };
         assert_eq!(written(Revision::V2025_06_18)["result"]["structuredContent"], json!({"result": 5}));
         assert!(written(Revision::V2025_03_26)["result"].get("structuredContent").is_none());
+        assert_eq!(written(Revision::V2026_07_28)["result"]["resultType"], "complete");
         let failed = Err(ToolError::new("the \"lamp\" is gone"));
         assert_eq!(
-            engine().finish(Peer::stranger(Revision::NEWEST), &id, &failed),
+            finish(Revision::NEWEST, &failed),
             br#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"the \"lamp\" is gone"}],"isError":true}}"#
         );
     }

@@ -1,9 +1,12 @@
 //! How a session of the handshake dialect begins, and how its calls are given up.
 
-use crate::mcp::engine::member;
+use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Action, Engine, Error, Id, Revision};
+use crate::tool::{Capabilities, Client};
+use heapless::String as Bounded;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -33,21 +36,59 @@ impl Implementation {
 struct Hello<'a> {
     #[serde(borrow, rename = "protocolVersion")]
     protocol_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    capabilities: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "clientInfo")]
+    client_info: Option<&'a RawValue>,
 }
 
-/// The revision that `initialize` is answered with.
-pub(super) fn negotiate(params: Option<&RawValue>) -> Result<Revision, Error> {
-    let hello: Hello<'_> = params
-        .and_then(|params| serde_json::from_str(params.get()).ok())
-        .ok_or_else(|| Error::invalid_params("Invalid params: initialize needs a `protocolVersion`"))?;
-    Ok(Revision::negotiate(&hello.protocol_version))
+/// How a client introduced itself.
+pub(super) struct Introduction {
+    pub(super) revision: Revision,
+    pub(super) client: Client,
 }
 
-/// Writes the result of `initialize`. No `listChanged`: clients would hold a stream open for nothing.
+impl Introduction {
+    /// Reads the parameters of `initialize`.
+    pub(super) fn read(params: Option<&RawValue>) -> Result<Self, Error> {
+        let hello: Hello<'_> = params
+            .and_then(|params| serde_json::from_str(params.get()).ok())
+            .ok_or_else(|| Error::invalid_params("Invalid params: initialize needs a `protocolVersion`"))?;
+        let revision = Revision::negotiate(&hello.protocol_version);
+        let mut client = Introduction::client(hello.capabilities, hello.client_info);
+        client.capabilities.elicitation &= revision.has_elicitation();
+        client.capabilities.elicitation_url &= revision.has_elicitation_url();
+        Ok(Introduction { revision, client })
+    }
+
+    /// What `capabilities` and `info` say of a client; what cannot be read says nothing.
+    pub(super) fn client(capabilities: Option<&RawValue>, info: Option<&RawValue>) -> Client {
+        let parse =
+            |json: Option<&RawValue>| json.and_then(|json| serde_json::from_str::<Value>(json.get()).ok()).unwrap_or_default();
+        let (capabilities, info) = (parse(capabilities), parse(info));
+        let has = |pointer: &str| capabilities.pointer(pointer).is_some_and(Value::is_object);
+        let mut name = Bounded::new();
+        for character in info["name"].as_str().unwrap_or_default().chars().filter(|character| !character.is_control()) {
+            if name.push(character).is_err() {
+                break;
+            }
+        }
+        let capabilities = Capabilities {
+            // An empty object means forms (MCP 2025-11-25, client/elicitation, capabilities).
+            elicitation: has("/elicitation/form") || (has("/elicitation") && !has("/elicitation/url")),
+            elicitation_url: has("/elicitation/url"),
+            sampling: has("/sampling"),
+            roots: has("/roots"),
+        };
+        Client { name, capabilities }
+    }
+}
+
+/// Writes the members of the result of `initialize`.
 pub(super) fn write_welcome(json: &mut Vec<u8>, engine: &Engine, revision: Revision) {
-    json.extend_from_slice(br#"{"protocolVersion":"#);
+    json.extend_from_slice(br#""protocolVersion":"#);
     value(json, revision.as_str());
-    json.extend_from_slice(br#","capabilities":{"tools":{}}"#);
+    member(json, "capabilities", &engine.capabilities(revision));
     if revision.has_titles() {
         member(json, "serverInfo", &engine.implementation);
     } else {
@@ -56,7 +97,17 @@ pub(super) fn write_welcome(json: &mut Vec<u8>, engine: &Engine, revision: Revis
     if let Some(instructions) = &engine.instructions {
         member(json, "instructions", instructions);
     }
-    json.push(b'}');
+}
+
+/// Writes the members of the result of `server/discover` (MCP 2026-07-28, basic/lifecycle).
+pub(super) fn write_discovery(json: &mut Vec<u8>, engine: &Engine) {
+    json.extend_from_slice(br#""supportedVersions":["#);
+    value(json, Revision::V2026_07_28.as_str());
+    json.push(b']');
+    member(json, "capabilities", &engine.capabilities(Revision::V2026_07_28));
+    if let Some(instructions) = &engine.instructions {
+        member(json, "instructions", instructions);
+    }
 }
 
 #[derive(Deserialize)]

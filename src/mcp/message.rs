@@ -45,7 +45,12 @@ pub enum Message<'a> {
         params: Option<&'a RawValue>,
     },
     /// The answer to a request of ours.
-    Response,
+    Response {
+        /// The request; `None` where the peer could not read its id.
+        id: Option<Id>,
+        /// The result; `None` where it is an error.
+        result: Option<&'a RawValue>,
+    },
 }
 
 /// What a body holds.
@@ -100,8 +105,8 @@ struct Envelope<'a> {
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "is_there")]
-    result: bool,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "is_there")]
     error: bool,
 }
@@ -124,7 +129,7 @@ impl<'a> Envelope<'a> {
         if self.params.is_some_and(|params| !params.get().starts_with('{')) {
             return Err(Error::invalid_request("Invalid request: `params` must be an object"));
         }
-        let is_response = self.result || self.error;
+        let is_response = self.result.is_some() || self.error;
         match (self.method, self.id) {
             (Some(_), _) if is_response => Err(Error::invalid_request("Invalid request: a request has no result")),
             (Some(method), None) => Ok(Message::Notification { method, params: self.params }),
@@ -133,9 +138,11 @@ impl<'a> Envelope<'a> {
                     .ok_or(Error::invalid_request("Invalid request: the id must be a short string or a number"))?;
                 Ok(Message::Request { id, method, params: self.params })
             }
-            (None, Some(_)) if self.result != self.error => Ok(Message::Response),
+            (None, Some(id)) if self.result.is_some() != self.error => {
+                Ok(Message::Response { id: Id::parse(id.get()), result: self.result })
+            }
             // The answer to a request whose id the peer could not read.
-            (None, None) if self.error && !self.result => Ok(Message::Response),
+            (None, None) if self.error && self.result.is_none() => Ok(Message::Response { id: None, result: None }),
             (None, _) => Err(Error::invalid_request("Invalid request: no `method`")),
         }
     }
@@ -161,8 +168,23 @@ pub fn error(id: Option<&Id>, error: &Error) -> Vec<u8> {
     value(&mut json, &error.code);
     json.extend_from_slice(br#","message":"#);
     value(&mut json, &error.message);
+    if let Some(data) = &error.data {
+        json.extend_from_slice(br#","data":"#);
+        value(&mut json, data);
+    }
     json.extend_from_slice(b"}}");
     json
+}
+
+/// Writes an error of the stateless dialect. Where no id is known there is none: clients of that dialect take an id of
+/// `null` for no answer at all.
+pub fn error_without_null(id: Option<&Id>, fault: &Error) -> Vec<u8> {
+    let json = error(id, fault);
+    let null = br#""id":null,"#;
+    match (id, json.windows(null.len()).position(|window| window == null)) {
+        (None, Some(at)) => [&json[..at], &json[at + null.len()..]].concat(),
+        _ => json,
+    }
 }
 
 /// Appends `value` as JSON.
@@ -254,8 +276,11 @@ mod tests {
         };
         assert!(matches!(one(r#"{"jsonrpc":"2.0","method":"notifications/\u0069nitialized"}"#),
             Message::Notification { method, params: None } if method == "notifications/initialized"));
-        assert!(matches!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), Message::Response));
-        assert!(matches!(one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#), Message::Response));
+        assert!(matches!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), Message::Response { id: Some(_), result: Some(_) }));
+        assert!(matches!(
+            one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#),
+            Message::Response { id: None, result: None }
+        ));
         assert_eq!(read_one(br#"["2.0",1,"ping"]"#).unwrap_err().code, -32600);
         assert!(matches!(read(b" [ {}, 1 ]"), Ok(Body::Batch(messages)) if messages.len() == 2));
     }

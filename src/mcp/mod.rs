@@ -1,22 +1,42 @@
 //! The protocol engine: messages in, decisions out. It opens no socket and waits for nothing.
 //!
-//! [`Engine::receive`] says what a message asks for; where that is work, the edge does it and [`Engine::finish`] writes
-//! the answer. The revisions 2024-11-05 to 2025-11-25 are one dialect, which begins with `initialize`; what they differ
-//! in stands in [`Revision`].
+//! [`Engine::receive`] says what a message asks for; where that is work, the edge does it and has the engine write the
+//! answer. Five revisions are two dialects: in that of the handshake, `initialize` settles once what both speak; in the
+//! stateless one, each request says it for itself. What revisions differ in stands in [`Revision`].
 
+mod answer;
+mod ask;
+mod content;
 mod engine;
 mod error;
 mod handshake;
+mod list;
+mod logging;
 mod message;
+mod param;
 mod progress;
+mod prompts;
+mod request;
+mod resources;
 mod revision;
 mod session;
+mod stateless;
+mod subscription;
 mod tools;
+mod work;
 
-pub use engine::{Action, Engine, Peer, Pending};
+pub use ask::Answers;
+pub(crate) use ask::{Fingerprint, can, request};
+pub use engine::{Action, Caller, Engine, Headed, Peer};
 pub use error::Error;
 pub use handshake::Implementation;
-pub use message::{Body, Id, Message, error, read, read_one};
+pub(crate) use logging::notification as log_message;
+pub use message::{Body, Id, Message, error, error_without_null, read, read_one};
 pub use progress::Token;
 pub use revision::Revision;
 pub use session::Session;
+pub use stateless::{Dialect, Envelope, Headers, dialect};
+pub use subscription::Subscription;
+pub(crate) use subscription::change_notification;
+pub use work::Pending;
+pub(crate) use work::{Finished, Work};

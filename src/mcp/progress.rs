@@ -1,10 +1,11 @@
 //! Progress of a running call (MCP 2025-11-25, basic/utilities/progress).
 
 use crate::mcp::Id;
-use crate::mcp::engine::member;
+use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::tool::Progress;
-use serde::Serializer;
+use serde::{Deserialize, Serializer};
+use serde_json::value::RawValue;
 
 /// The token under which a client wants to hear of the progress of its call: a string or a number, like an [`Id`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,25 @@ pub struct Token(Id);
 impl Token {
     pub(super) fn parse(json: &str) -> Option<Token> {
         Id::parse(json).map(Token)
+    }
+
+    /// The token in the parameters of a request; one that is malformed is as good as none.
+    pub(super) fn of(params: Option<&RawValue>) -> Option<Token> {
+        #[derive(Deserialize)]
+        struct Params<'a> {
+            #[serde(borrow, default, rename = "_meta")]
+            meta: Option<&'a RawValue>,
+        }
+        #[derive(Deserialize)]
+        struct Meta<'a> {
+            #[serde(borrow, default, rename = "progressToken")]
+            progress_token: Option<&'a RawValue>,
+        }
+        // Most requests hold none, and need not be read once more for it.
+        let params = params.filter(|params| params.get().contains("progressToken"))?;
+        let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
+        let meta: Meta<'_> = serde_json::from_str(params.meta?.get()).ok()?;
+        Token::parse(meta.progress_token?.get())
     }
 
     /// Its JSON text.

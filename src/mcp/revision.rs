@@ -1,6 +1,9 @@
 //! The revisions of the protocol and what each can do. Nothing else in the house compares revisions.
 
-/// A revision of the handshake dialect: `initialize` opens a session and names one of these.
+/// A revision of the protocol.
+///
+/// All but the last are one dialect, in which `initialize` opens a session and settles the revision. In the stateless one
+/// every request says for itself what it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revision {
     /// 2024-11-05: HTTP with SSE.
@@ -11,13 +14,16 @@ pub enum Revision {
     V2025_06_18,
     /// 2025-11-25: icons, priming events. The newest of its dialect.
     V2025_11_25,
+    /// 2026-07-28: no session, no handshake, no requests from the server.
+    V2026_07_28,
 }
 
 impl Revision {
     /// All, from the oldest to the newest.
-    pub const ALL: [Revision; 4] = [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+    pub const ALL: [Revision; 5] =
+        [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
 
-    /// What a client gets that asks for none of these (MCP 2025-11-25, basic/lifecycle, version negotiation).
+    /// What a client gets whose `initialize` asks for none of its dialect (MCP 2025-11-25, basic/lifecycle).
     pub const NEWEST: Revision = Revision::V2025_11_25;
 
     /// What a message counts as that names none (MCP 2025-11-25, basic/transports, protocol version header).
@@ -30,6 +36,7 @@ impl Revision {
             Revision::V2025_03_26 => "2025-03-26",
             Revision::V2025_06_18 => "2025-06-18",
             Revision::V2025_11_25 => "2025-11-25",
+            Revision::V2026_07_28 => "2026-07-28",
         }
     }
 
@@ -40,7 +47,47 @@ impl Revision {
 
     /// What `initialize` answers to a client that asks for `name`.
     pub fn negotiate(name: &str) -> Revision {
-        Revision::parse(name).unwrap_or(Revision::NEWEST)
+        Revision::parse(name).filter(|revision| !revision.is_stateless()).unwrap_or(Revision::NEWEST)
+    }
+
+    /// Whether every request stands for itself.
+    pub fn is_stateless(self) -> bool {
+        self >= Revision::V2026_07_28
+    }
+
+    /// Whether things carry icons.
+    pub fn has_icons(self) -> bool {
+        self >= Revision::V2025_11_25
+    }
+
+    /// Whether blocks can be sound.
+    pub fn has_audio(self) -> bool {
+        self >= Revision::V2025_03_26
+    }
+
+    /// Whether blocks can say where a resource is.
+    pub fn has_links(self) -> bool {
+        self >= Revision::V2025_06_18
+    }
+
+    /// Whether a client can be asked for what its user says.
+    pub fn has_elicitation(self) -> bool {
+        self >= Revision::V2025_06_18
+    }
+
+    /// Whether that can happen on a page of another server.
+    pub fn has_elicitation_url(self) -> bool {
+        self >= Revision::V2025_11_25
+    }
+
+    /// Whether `initialize` says that arguments are completed; before, clients just try.
+    pub fn names_completions(self) -> bool {
+        self >= Revision::V2025_03_26
+    }
+
+    /// Whether a client that lost its answer can come back for it, and is told so by a first, empty event.
+    pub fn has_priming(self) -> bool {
+        self == Revision::V2025_11_25
     }
 
     /// Whether a body may be an array of messages.
@@ -70,6 +117,7 @@ impl Revision {
             Revision::V2025_03_26 => 2,
             Revision::V2025_06_18 => 3,
             Revision::V2025_11_25 => 4,
+            Revision::V2026_07_28 => 5,
         }
     }
 
@@ -84,23 +132,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_known_revision_is_echoed_and_an_unknown_one_gets_the_newest() {
+    fn a_known_revision_is_echoed_and_an_unknown_one_gets_the_newest_of_its_dialect() {
         for revision in Revision::ALL {
-            assert_eq!(Revision::negotiate(revision.as_str()), revision);
+            let negotiated = if revision.is_stateless() { Revision::V2025_11_25 } else { revision };
+            assert_eq!(Revision::negotiate(revision.as_str()), negotiated);
             assert_eq!(Revision::numbered(revision.number()), Some(revision));
         }
-        for name in ["2026-07-28", "1999-01-01", "", "2024-11-05 "] {
+        for name in ["2026-07-29", "1999-01-01", "", "2024-11-05 "] {
             assert_eq!(Revision::negotiate(name), Revision::V2025_11_25);
             assert_eq!(Revision::parse(name), None);
         }
     }
 
     #[test]
-    fn each_feature_has_its_first_revision() {
+    fn each_feature_has_its_revisions() {
         let having = |has: fn(Revision) -> bool| Revision::ALL.into_iter().filter(|revision| has(*revision)).count();
         assert_eq!(having(Revision::has_batches), 1);
-        assert_eq!(having(Revision::has_annotations), 3);
-        assert_eq!(having(Revision::has_titles), 2);
-        assert_eq!(having(Revision::has_structured_output), 2);
+        assert_eq!(having(Revision::has_annotations), 4);
+        assert_eq!(having(Revision::has_audio), 4);
+        assert_eq!(having(Revision::names_completions), 4);
+        assert_eq!(having(Revision::has_titles), 3);
+        assert_eq!(having(Revision::has_links), 3);
+        assert_eq!(having(Revision::has_structured_output), 3);
+        assert_eq!(having(Revision::has_elicitation), 3);
+        assert_eq!(having(Revision::has_icons), 2);
+        assert_eq!(having(Revision::has_elicitation_url), 2);
+        assert_eq!(having(Revision::has_priming), 1);
+        assert_eq!(having(Revision::is_stateless), 1);
     }
 }

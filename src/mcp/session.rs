@@ -3,32 +3,42 @@
 use crate::limits;
 use crate::mcp::{Peer, Revision};
 use crate::seal::{KeyRing, Purpose, Reader, Writer};
+use crate::tool::{Capabilities, Client};
 use crate::world::World;
+use heapless::String as Bounded;
 use ring::digest::{SHA256, digest};
 
 /// What an `Mcp-Session-Id` says (MCP 2025-11-25, basic/transports, session management). It is no proof of who calls:
 /// that is the bearer token's part, and a session answers only to the subject that opened it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Names it among all sessions.
     pub nonce: u64,
     /// Seconds since 1970 from which on it is unknown.
     pub expires: u64,
     revision: Revision,
+    client: Client,
     owner: [u8; 16],
 }
 
 impl Session {
-    /// A new session of `subject`.
-    pub fn open(world: &World<'_>, revision: Revision, subject: &str) -> Self {
+    /// A new session of `subject`, through the client that `peer` is.
+    pub fn open(world: &World<'_>, peer: Peer, subject: &str) -> Self {
         let nonce = u64::from_be_bytes(world.bytes());
-        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, owner: owner(subject) }
+        let Peer { revision, client, .. } = peer;
+        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, client, owner: owner(subject) }
     }
 
-    /// The id, 21 to 7E hexadecimal only.
+    /// The id: letters, digits, `-` and `_`.
     pub fn seal(&self, keys: &KeyRing) -> String {
-        let fields = Writer::<64>::new().u8(self.revision.number()).u64(self.nonce).u64(self.expires).array(&self.owner);
-        // 33 bytes go into 64.
+        let fields = Writer::<160>::new()
+            .u8(self.revision.number())
+            .u64(self.nonce)
+            .u64(self.expires)
+            .array(&self.owner)
+            .u8(self.client.capabilities.bits())
+            .text(&self.client.name);
+        // 36 bytes and a name of 64 go into 160.
         fields.finish().map_or_else(|_| String::new(), |payload| keys.seal(Purpose::Session, &payload))
     }
 
@@ -37,14 +47,17 @@ impl Session {
         let payload = keys.open(Purpose::Session, id).ok()?;
         let mut fields = Reader::new(&payload);
         let revision = Revision::numbered(fields.u8().ok()?)?;
-        let session = Session { revision, nonce: fields.u64().ok()?, expires: fields.u64().ok()?, owner: fields.array().ok()? };
+        let (nonce, expires, owned) = (fields.u64().ok()?, fields.u64().ok()?, fields.array().ok()?);
+        let capabilities = Capabilities::from_bits(fields.u8().ok()?);
+        let name = Bounded::try_from(fields.text().ok()?).ok()?;
         fields.end().ok()?;
+        let session = Session { nonce, expires, revision, client: Client { name, capabilities }, owner: owned };
         (session.expires > world.now.unix && session.owner == owner(subject)).then_some(session)
     }
 
     /// What the engine knows of the client that opened it.
     pub fn peer(&self) -> Peer {
-        Peer { revision: self.revision, is_initialized: true }
+        Peer { is_initialized: true, client: self.client.clone(), ..Peer::stranger(self.revision) }
     }
 }
 
@@ -53,4 +66,58 @@ fn owner(subject: &str) -> [u8; 16] {
     let mut owner = [0; 16];
     owner.copy_from_slice(&digest(&SHA256, subject.as_bytes()).as_ref()[..16]);
     owner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Nothing;
+    use crate::world::{Now, Random};
+    use std::cell::Cell;
+
+    thread_local!(static NEXT: Cell<u8> = const { Cell::new(0) });
+
+    /// Other bytes each time.
+    struct Counting;
+
+    impl Random for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            NEXT.set(NEXT.get() + 1);
+            bytes.fill(NEXT.get());
+        }
+    }
+
+    fn world(secs: u64) -> World<'static> {
+        World { now: Now { unix: limits::BUILD_UNIX_SECS + secs, uptime_ms: 0 }, random: &Counting, audit: &Nothing }
+    }
+
+    fn session() -> Session {
+        let client = Client { name: Bounded::try_from("c").unwrap(), capabilities: Capabilities::from_bits(5) };
+        Session::open(&world(0), Peer { client, ..Peer::stranger(Revision::V2025_06_18) }, "ada")
+    }
+
+    #[test]
+    fn a_session_answers_only_to_its_subject_in_its_time_and_under_its_keys() {
+        let keys = KeyRing::generate(&world(0));
+        let id = session().seal(&keys);
+        let read = |keys: &KeyRing, secs, subject| Session::read(&world(secs), keys, id.as_bytes(), subject);
+        assert!(read(&keys, 0, "bob").is_none());
+        assert!(read(&keys, limits::SESSION_SECS, "ada").is_none());
+        assert!(read(&KeyRing::generate(&world(0)), 0, "ada").is_none());
+        let peer = read(&keys, limits::SESSION_SECS - 1, "ada").unwrap().peer();
+        assert_eq!((peer.revision, peer.client.name.as_str()), (Revision::V2025_06_18, "c"));
+        assert_eq!(peer.client.capabilities.bits(), 5);
+    }
+
+    #[test]
+    fn an_id_that_was_changed_is_refused_and_one_is_fit_for_a_header() {
+        let keys = KeyRing::generate(&world(0));
+        let id = session().seal(&keys);
+        assert!(id.len() < 200 && id.bytes().all(|b| b.is_ascii_graphic()), "{id}");
+        for position in 0..id.len() {
+            let mut changed = id.clone().into_bytes();
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            assert!(Session::read(&world(0), &keys, &changed, "ada").is_none());
+        }
+    }
 }

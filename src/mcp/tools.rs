@@ -1,56 +1,34 @@
-//! `tools/list` and `tools/call` (MCP 2025-11-25, server/tools).
+//! Tools and their results on the wire (MCP 2025-11-25, server/tools).
 
-use crate::mcp::engine::member;
+use crate::mcp::answer::member;
 use crate::mcp::message::value;
-use crate::mcp::{Error, Revision, Token};
-use crate::principal::Scopes;
-use crate::tool::{Arg, Catalog, Content, Effect, Output, Spec, Tool, ToolError};
+use crate::mcp::{Error, Revision, content};
+use crate::tool::{Arg, Effect, Output, Spec, ToolError};
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct ListParams<'a> {
-    #[serde(borrow, default)]
-    cursor: Option<&'a RawValue>,
-}
-
-/// All tools stand on one page, so that no cursor is ever ours.
-pub(super) fn check_cursor(params: Option<&RawValue>) -> Result<(), Error> {
-    let Some(params) = params else { return Ok(()) };
-    match serde_json::from_str(params.get()) {
-        Ok(ListParams { cursor: None }) => Ok(()),
-        Ok(_) => Err(Error::invalid_params("Invalid params: unknown cursor")),
-        Err(_) => Err(Error::invalid_params("Invalid params: an object is expected")),
-    }
-}
-
-pub(super) fn write_list(json: &mut Vec<u8>, catalog: &Catalog, revision: Revision, scopes: &Scopes) {
-    json.extend_from_slice(br#"{"tools":["#);
-    let mut is_first = true;
-    for spec in catalog.tools().iter().map(Tool::spec).filter(|spec| scopes.contains(spec.scope())) {
-        if !std::mem::take(&mut is_first) {
-            json.push(b',');
-        }
-        write_tool(json, spec, revision);
-    }
-    json.extend_from_slice(b"]}");
-}
-
-fn write_tool(json: &mut Vec<u8>, spec: &Spec, revision: Revision) {
+/// Writes one tool of a list.
+pub(super) fn write_tool(json: &mut Vec<u8>, spec: &Spec, revision: Revision) {
     json.extend_from_slice(br#"{"name":"#);
     value(json, spec.name());
     if let Some(title) = spec.title().filter(|_| revision.has_titles()) {
         member(json, "title", title);
     }
     member(json, "description", spec.about());
-    member(json, "inputSchema", &InputSchema(spec.args()));
+    match &spec.input_schema {
+        Some(schema) => member(json, "inputSchema", schema),
+        None => member(json, "inputSchema", &InputSchema(spec.args())),
+    }
     if let Some(schema) = spec.output_schema.as_ref().filter(|_| revision.has_structured_output()) {
         member(json, "outputSchema", schema);
     }
     if revision.has_annotations() {
         member(json, "annotations", &Annotations(spec));
+    }
+    if revision.has_icons() && !spec.icons.is_empty() {
+        member(json, "icons", &spec.icons);
     }
     json.push(b'}');
 }
@@ -99,86 +77,39 @@ impl Serialize for Annotations<'_> {
 }
 
 /// The parameters of a call.
-pub(super) struct CallParams<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) arguments: Option<&'a RawValue>,
-    pub(super) progress: Option<Token>,
-}
-
 #[derive(Deserialize)]
-struct RawCall<'a> {
+pub(super) struct CallParams<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
     #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-    #[serde(default, rename = "_meta")]
-    meta: Meta,
-}
-
-/// What a request says about itself; only the token is of use here, and a malformed one is as good as none.
-#[derive(Default)]
-struct Meta {
-    progress: Option<Token>,
-}
-
-impl<'de> Deserialize<'de> for Meta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Members<'a> {
-            #[serde(borrow, default, rename = "progressToken")]
-            progress_token: Option<&'a RawValue>,
-        }
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        let members = serde_json::from_str::<Members<'_>>(raw.get()).ok();
-        let token = members.and_then(|members| members.progress_token);
-        Ok(Meta { progress: token.and_then(|token| Token::parse(token.get())) })
-    }
+    pub(super) arguments: Option<&'a RawValue>,
 }
 
 pub(super) fn read_call(params: Option<&RawValue>) -> Result<CallParams<'_>, Error> {
-    let params = params.ok_or_else(|| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))?;
-    let call: RawCall<'_> = serde_json::from_str(params.get())
-        .map_err(|_| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))?;
-    Ok(CallParams { name: call.name, arguments: call.arguments, progress: call.meta.progress })
+    let call = params.and_then(|params| serde_json::from_str(params.get()).ok());
+    call.ok_or_else(|| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))
 }
 
-pub(super) fn write_outcome(json: &mut Vec<u8>, revision: Revision, outcome: &Result<Output, ToolError>) {
-    match outcome {
-        Ok(output) => write_output(json, revision, output),
-        Err(refusal) => write_refusal(json, refusal),
-    }
-}
-
-fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
-    json.extend_from_slice(br#"{"content":["#);
+/// Writes the members of a result.
+pub(super) fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
+    json.extend_from_slice(br#""content":["#);
     for (index, content) in output.content.iter().enumerate() {
         if index > 0 {
             json.push(b',');
         }
-        write_content(json, content);
+        content::write(json, content, revision);
     }
     json.push(b']');
     if let Some(structured) = output.structured.as_ref().filter(|_| revision.has_structured_output()) {
         json.extend_from_slice(br#","structuredContent":"#);
         json.extend_from_slice(structured.get().as_bytes());
     }
-    json.extend_from_slice(br#","isError":false}"#);
+    json.extend_from_slice(br#","isError":false"#);
 }
 
+/// Writes the members of the result of a call that failed.
 pub(super) fn write_refusal(json: &mut Vec<u8>, refusal: &ToolError) {
-    json.extend_from_slice(br#"{"content":["#);
-    write_text(json, &refusal.to_string());
-    json.extend_from_slice(br#"],"isError":true}"#);
-}
-
-fn write_content(json: &mut Vec<u8>, content: &Content) {
-    match content {
-        Content::Text(text) => write_text(json, text),
-    }
-}
-
-fn write_text(json: &mut Vec<u8>, text: &str) {
-    json.extend_from_slice(br#"{"type":"text","text":"#);
-    value(json, text);
-    json.push(b'}');
+    json.extend_from_slice(br#""content":["#);
+    content::write_text(json, &refusal.to_string());
+    json.extend_from_slice(br#"],"isError":true"#);
 }

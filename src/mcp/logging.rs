@@ -1,0 +1,36 @@
+//! Lines for the client's log (MCP 2025-11-25, server/utilities/logging).
+
+use crate::mcp::Error;
+use crate::mcp::answer::member;
+use crate::mcp::message::value;
+use crate::tool::Level;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow)]
+    level: Cow<'a, str>,
+}
+
+/// The level that `logging/setLevel` asks for.
+pub(super) fn level(params: Option<&RawValue>) -> Result<Level, Error> {
+    let params = params.and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
+    let level = params.and_then(|params| Level::parse(&params.level));
+    level.ok_or_else(|| Error::invalid_params("Invalid params: `level` must be one of debug … emergency"))
+}
+
+/// Writes `notifications/message`.
+pub(crate) fn notification(level: Level, logger: Option<&str>, data: &Value) -> Vec<u8> {
+    let mut json = Vec::with_capacity(160);
+    json.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"#);
+    value(&mut json, level.as_str());
+    if let Some(logger) = logger {
+        member(&mut json, "logger", logger);
+    }
+    member(&mut json, "data", data);
+    json.extend_from_slice(b"}}");
+    json
+}

@@ -1,0 +1,134 @@
+//! Prompts and the completion of arguments on the wire (MCP 2025-11-25, server/prompts, server/utilities/completion).
+
+use crate::limits;
+use crate::mcp::answer::member;
+use crate::mcp::message::value;
+use crate::mcp::{Error, Revision, content};
+use crate::tool::{Arguments, Catalog, Completer, Messages, Prompt};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Writes one prompt of a list.
+pub(super) fn write_prompt(json: &mut Vec<u8>, prompt: &Prompt, revision: Revision) {
+    let spec = &prompt.spec;
+    json.extend_from_slice(br#"{"name":"#);
+    value(json, &spec.name);
+    if let Some(title) = spec.title.as_ref().filter(|_| revision.has_titles()) {
+        member(json, "title", title);
+    }
+    member(json, "description", &spec.about);
+    if !spec.args.is_empty() {
+        let arguments = spec
+            .args
+            .iter()
+            .map(|arg| serde_json::json!({ "name": arg.name, "description": arg.about, "required": arg.is_required }));
+        member(json, "arguments", &arguments.collect::<Vec<_>>());
+    }
+    json.push(b'}');
+}
+
+/// Writes the members of the result of getting a prompt.
+pub(super) fn write_messages(json: &mut Vec<u8>, about: &str, messages: &Messages, revision: Revision) {
+    json.extend_from_slice(br#""description":"#);
+    value(json, about);
+    json.extend_from_slice(br#","messages":["#);
+    for (index, (role, block)) in messages.0.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(br#"{"role":"#);
+        value(json, role.as_str());
+        json.extend_from_slice(br#","content":"#);
+        content::write(json, block, revision);
+        json.push(b'}');
+    }
+    json.push(b']');
+}
+
+#[derive(Deserialize)]
+pub(super) struct GetParams<'a> {
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(default)]
+    arguments: BTreeMap<String, Value>,
+}
+
+/// Reads the parameters of `prompts/get`.
+pub(super) fn read_get(params: Option<&RawValue>) -> Result<GetParams<'_>, Error> {
+    let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
+    params.ok_or_else(|| {
+        Error::invalid_params("Invalid params: prompts/get needs the `name` of a prompt, and texts as `arguments`")
+    })
+}
+
+impl GetParams<'_> {
+    /// What was filled in, for each blank of the prompt.
+    pub(super) fn fill(mut self, prompt: &Prompt) -> Result<Arguments, Error> {
+        let names: Vec<String> = prompt.spec.args.iter().map(|arg| arg.name.clone()).collect();
+        let mut values = Vec::with_capacity(names.len());
+        for arg in &prompt.spec.args {
+            values.push(match self.arguments.remove(&arg.name).unwrap_or_default() {
+                Value::String(text) => Value::String(text),
+                Value::Null if !arg.is_required => Value::Null,
+                Value::Null => {
+                    return Err(Error::invalid_params(format!("Invalid params: the argument `{}` is missing", arg.name)));
+                }
+                _ => return Err(Error::invalid_params(format!("Invalid params: the argument `{}` must be a string", arg.name))),
+            });
+        }
+        Ok(Arguments::new(names.into(), values))
+    }
+}
+
+#[derive(Deserialize)]
+struct CompleteParams<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Reference<'a>,
+    #[serde(borrow)]
+    argument: Argument<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Reference<'a> {
+    #[serde(rename = "ref/prompt")]
+    Prompt { name: Cow<'a, str> },
+    #[serde(rename = "ref/resource")]
+    Resource { uri: Cow<'a, str> },
+}
+
+#[derive(Deserialize)]
+struct Argument<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
+/// Writes the members of the result of `completion/complete`.
+pub(super) fn complete(json: &mut Vec<u8>, catalog: &Catalog, params: Option<&RawValue>) -> Result<(), Error> {
+    let params = params.and_then(|params| serde_json::from_str::<CompleteParams<'_>>(params.get()).ok());
+    let params =
+        params.ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
+    let completers: &[Completer] = match &params.reference {
+        Reference::Prompt { name } => {
+            &catalog.prompt(name).ok_or_else(|| Error::invalid_params("Unknown prompt"))?.spec.completions
+        }
+        Reference::Resource { uri } => {
+            let known = catalog.resources().iter().find(|resource| resource.about.uri.as_str() == uri);
+            &known.ok_or_else(|| Error::invalid_params("Unknown resource template"))?.about.completions
+        }
+    };
+    let completer = completers.iter().find(|completer| completer.argument == params.argument.name);
+    let values = completer.map(|completer| completer.complete(&params.argument.value)).unwrap_or_default();
+    let shown = &values[..values.len().min(limits::COMPLETIONS)];
+    json.extend_from_slice(br#""completion":{"values":"#);
+    value(json, shown);
+    member(json, "total", &values.len());
+    member(json, "hasMore", &(shown.len() < values.len()));
+    json.push(b'}');
+    Ok(())
+}
