@@ -1,6 +1,6 @@
 //! Bodies: what a request brings, within its bounds, and what an answer takes away.
 
-use crate::http::event::Outbox;
+use crate::http::event::Reader;
 use crate::limits;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
@@ -8,7 +8,6 @@ use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ pub(crate) enum Body {
     /// These bytes.
     Full(Bytes),
     /// Events as they come.
-    Events(Rc<Outbox>),
+    Events(Reader),
 }
 
 impl Body {
@@ -99,7 +98,7 @@ impl http_body::Body for Body {
         match self.get_mut() {
             Body::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Body::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Events(outbox) => outbox.poll_next(context).map(|event| event.map(|event| Ok(Frame::data(event.frame())))),
+            Body::Events(reader) => reader.poll_frame(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame)))),
         }
     }
 

@@ -10,12 +10,15 @@ mod guard;
 mod home;
 mod oauth;
 mod page;
+mod replay;
 mod reply;
 pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod sse;
+mod stateless;
 pub(crate) mod stream;
 mod streamable;
+mod way;
 
 pub(crate) use body::Body;
 
@@ -23,16 +26,18 @@ use crate::audit::Audit;
 use crate::config::Auth;
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
-use crate::http::run::Calls;
+use crate::http::replay::Replays;
+use crate::http::run::{Calls, Owner};
 use crate::http::stream::{Name, Streams};
+use crate::http::way::Asks;
 use crate::limits;
-use crate::mcp::{Engine, Implementation};
+use crate::mcp::{Engine, Implementation, Peer, Session};
 use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
 use crate::seal::KeyRing;
-use crate::tool::Catalog;
+use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
 use heapless::Deque;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -44,6 +49,10 @@ pub(crate) struct Parts {
     pub(crate) auth: Auth,
     pub(crate) implementation: Implementation,
     pub(crate) catalog: Catalog,
+    /// What the model of each client is told about the server.
+    pub(crate) instructions: Option<String>,
+    /// Tells of changes, if anything here changes.
+    pub(crate) changes: Option<Changes>,
     pub(crate) keys: Rc<KeyRing>,
     pub(crate) boot: [u8; 16],
     /// What was revoked before this start, as [`Parts::keep`] was given it.
@@ -68,6 +77,11 @@ pub(crate) struct Service {
     keep: Box<dyn Fn(&str)>,
     streams: Streams,
     calls: Calls,
+    asks: Asks,
+    replays: Replays,
+    /// From which level on sessions want lines for their log, where they have said so.
+    levels: RefCell<Deque<(u64, Level), { limits::LOG_LEVELS }>>,
+    next_call: Cell<u64>,
     ended: RefCell<Deque<u64, { limits::ENDED_SESSIONS }>>,
 }
 
@@ -88,11 +102,14 @@ impl Service {
             redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
             bases: vec![hosts.canonical()],
         };
+        let changes = parts.changes.clone();
         let service = Service {
             name: parts.name,
             is_demo: parts.auth == Auth::Demo,
             hosts,
-            engine: Engine::new(parts.implementation, parts.catalog),
+            engine: Engine::new(parts.implementation, parts.catalog, Rc::clone(&parts.keys))
+                .instructions(parts.instructions)
+                .tells_changes(parts.changes.is_some()),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
             keys: parts.keys,
             clock: parts.clock,
@@ -101,6 +118,10 @@ impl Service {
             keep: parts.keep,
             streams: Streams::default(),
             calls: Calls::default(),
+            asks: Asks::default(),
+            replays: Replays::default(),
+            levels: RefCell::default(),
+            next_call: Cell::default(),
             ended: RefCell::default(),
         };
         if let Some(revoked) = parts.revoked {
@@ -111,7 +132,42 @@ impl Service {
                 Error::new(Exit::Config, fault.to_string()).at("revoked").remedy(remedy)
             })?;
         }
-        Ok(Rc::new(service))
+        let service = Rc::new(service);
+        if let Some(changes) = changes {
+            let weak = Rc::downgrade(&service);
+            changes.connect(move |change| {
+                if let Some(service) = weak.upgrade() {
+                    service.streams.tell(change);
+                }
+            });
+        }
+        Ok(service)
+    }
+
+    /// What the engine knows of the client of a session.
+    fn peer(&self, session: &Session) -> Peer {
+        let level = self.levels.borrow().iter().find(|(nonce, _)| *nonce == session.nonce).map(|(_, level)| *level);
+        let peer = session.peer();
+        Peer { log_level: level.or(peer.log_level), ..peer }
+    }
+
+    /// Remembers from which level on a session wants lines for its log.
+    fn set_level(&self, nonce: u64, level: Level) {
+        let mut levels = self.levels.borrow_mut();
+        if let Some((_, known)) = levels.iter_mut().find(|(known, _)| *known == nonce) {
+            *known = level;
+            return;
+        }
+        if levels.is_full() {
+            levels.pop_front();
+        }
+        let _ = levels.push_back((nonce, level));
+    }
+
+    /// An owner for one call, where there is no session to own it.
+    fn next_owner(&self) -> Owner {
+        self.next_call.set(self.next_call.get() + 1);
+        Owner((u128::from(self.next_call.get()) << 64).to_be_bytes())
     }
 
     /// The world, at this moment.
@@ -136,6 +192,7 @@ impl Service {
     pub(crate) fn keep_alive(&self) {
         self.end_revoked_streams();
         self.streams.keep_alive();
+        self.replays.forget_old();
     }
 
     /// Ends every stream: the server stops.
@@ -146,6 +203,7 @@ impl Service {
     /// Ends a session, with its stream.
     fn end_session(&self, nonce: u64) {
         self.streams.end(Name::Mcp(nonce));
+        self.streams.forget_watches(Name::Mcp(nonce));
         let mut ended = self.ended.borrow_mut();
         if ended.is_full() {
             ended.pop_front();

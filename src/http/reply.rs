@@ -59,8 +59,8 @@ pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
 }
 
 /// Events as they come, until the outbox is closed.
-pub(crate) fn events(outbox: Rc<Outbox>) -> Reply {
-    let mut reply = Response::new(Body::Events(outbox));
+pub(crate) fn events(outbox: &Rc<Outbox>) -> Reply {
+    let mut reply = Response::new(Body::Events(outbox.read()));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, EVENTS);
     headers.insert(CACHE_CONTROL, NO_CACHE);

@@ -1,8 +1,10 @@
 //! One request to one answer: the guards in their order, then method and path.
 
+use crate::http::event::Outbox;
 use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
-use crate::http::stream::Stream;
+use crate::http::stream::{Name, Stream};
+use crate::http::streamable::Opened;
 use crate::http::{Service, home, oauth, sse, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Endpoint, Endpoints};
@@ -12,6 +14,7 @@ use hyper::header::{
     ACCESS_CONTROL_MAX_AGE, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use hyper::{Method, Request, StatusCode, Version};
+use std::any::Any;
 use std::rc::Rc;
 
 /// What a request leads to.
@@ -24,7 +27,9 @@ pub(crate) enum Answer {
 
 /// A stream that is about to begin.
 pub(crate) struct Opening {
-    pub(crate) stream: Rc<Stream>,
+    pub(crate) outbox: Rc<Outbox>,
+    /// Puts away what the stream held, when it is dropped.
+    pub(crate) held: Box<dyn Any>,
     pub(crate) version: Version,
     /// The page that reads it, if it is one.
     pub(crate) origin: Option<HeaderValue>,
@@ -88,8 +93,14 @@ async fn mcp(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::POST => Answer::Reply(streamable::post(service, &principal, request).await),
-        Method::GET => opened(streamable::open(service, &principal, request.headers()), &request),
+        Method::POST => streamable::post(service, &principal, request).await,
+        Method::GET => match streamable::open(service, &principal, request.headers()) {
+            Ok(Opened::Stream(stream)) => opened(service, Ok(stream), request.version()),
+            Ok(Opened::Rest(outbox)) => {
+                Answer::Stream(Opening { outbox, held: Box::new(()), version: request.version(), origin: None })
+            }
+            Err(refusal) => Answer::Reply(refusal),
+        },
         Method::HEAD => Answer::Reply(reply::events_head()),
         Method::DELETE => Answer::Reply(streamable::delete(service, &principal, request.headers())),
         _ => Answer::Reply(reply::method_not_allowed("POST, GET, DELETE")),
@@ -102,7 +113,7 @@ fn legacy(service: &Rc<Service>, request: &Request<Incoming>) -> Answer {
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::GET => opened(sse::open(service, &principal), request),
+        Method::GET => opened(service, sse::open(service, &principal), request.version()),
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),
@@ -124,10 +135,30 @@ fn home_page(service: &Service, host: Host<'_>, method: &Method) -> Reply {
     }
 }
 
-fn opened(stream: Result<Rc<Stream>, Reply>, request: &Request<Incoming>) -> Answer {
+fn opened(service: &Rc<Service>, stream: Result<Rc<Stream>, Reply>, version: Version) -> Answer {
     match stream {
-        Ok(stream) => Answer::Stream(Opening { stream, version: request.version(), origin: None }),
+        Ok(stream) => {
+            let outbox = Rc::clone(&stream.outbox);
+            let held = Box::new(Held { service: Rc::clone(service), stream });
+            Answer::Stream(Opening { outbox, held, version, origin: None })
+        }
         Err(refusal) => Answer::Reply(refusal),
+    }
+}
+
+/// The end of a stream takes it out of the list, however it ends.
+struct Held {
+    service: Rc<Service>,
+    stream: Rc<Stream>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.stream.outbox.cut();
+        self.service.streams.forget(&self.stream);
+        if let Name::Sse(_) = self.stream.name {
+            self.service.streams.forget_watches(self.stream.name);
+        }
     }
 }
 

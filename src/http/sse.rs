@@ -1,13 +1,13 @@
 //! HTTP with SSE: `GET /sse` and `POST /messages` (MCP 2024-11-05, basic/transports), and the bytes of every stream that
 //! is driven without hyper.
 
-use crate::http::event::Event;
+use crate::http::event::{Event, Outbox, Reader};
 use crate::http::reply::{self, Reply};
 use crate::http::run::{self, Asker, Started};
-use crate::http::stream::{Name, Stall, Stream};
+use crate::http::stream::{Name, Stream};
 use crate::http::{Service, body, oauth, streamable};
 use crate::limits;
-use crate::mcp::{self, Action, Body, Error, Message};
+use crate::mcp::{self, Action, Body, Caller, Error, Message};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use base64::Engine as _;
@@ -50,7 +50,7 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: 
     };
     match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, &head.headers, &stream, message),
-        Ok(Body::Batch(messages)) if stream.peer.get().revision.has_batches() => {
+        Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
             for message in messages {
                 match mcp::read_one(message.get().as_bytes()) {
                     Ok(message) => drop(one(service, principal, &head.headers, &stream, message)),
@@ -67,25 +67,38 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: 
     }
 }
 
-fn one(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, stream: &Stream, message: Message<'_>) -> Reply {
-    let mut peer = stream.peer.get();
+fn one(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, stream: &Rc<Stream>, message: Message<'_>) -> Reply {
+    let mut peer = stream.peer.borrow().clone();
     let owner = stream.name.owner();
-    match service.engine.receive(&mut peer, principal, message) {
-        Action::Reply(answer) | Action::Refuse(answer) => stream.outbox.push(Event::Message(answer.into())),
+    let world = service.world();
+    let caller = Caller { principal, now: world.now, header: None };
+    let say = |answer: Vec<u8>| stream.outbox.push(Event::Message(answer.into()));
+    match service.engine.receive(&mut peer, caller, message) {
+        Action::Reply(_, answer) => say(answer),
         Action::Open(answer) => {
-            stream.peer.set(peer);
-            stream.outbox.push(Event::Message(answer.into()));
+            stream.peer.replace(peer);
+            say(answer);
         }
-        Action::Accept => {}
+        Action::SetLevel(level, answer) => {
+            stream.peer.borrow_mut().log_level = Some(level);
+            say(answer);
+        }
+        Action::Watch { uri, begins, answer } => {
+            service.streams.watch(stream.name, uri, begins);
+            say(answer);
+        }
+        // Only the stateless dialect has it, and that has no streams like this.
+        Action::Accept | Action::Listen(_) => {}
+        Action::Answered(id, result) => service.asks.fill(owner, &id, result),
         Action::Cancel(id) => service.calls.cancel(owner, &id),
         Action::Forbid { id, scope } => {
-            stream.outbox.push(Event::Message(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()));
+            say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
             return oauth::forbidden(service, headers, Endpoint::Sse, &id, &scope);
         }
         Action::Run(pending) => {
-            let asker = Asker { peer, principal, owner, stream: Some(&stream.outbox) };
-            if let Started::Done(answer) = run::start(service, &asker, *pending) {
-                stream.outbox.push(Event::Message(answer.into()));
+            let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
+            if let Started::Done(answer) = run::start(service, asker, *pending) {
+                say(answer);
             }
         }
     }
@@ -114,7 +127,7 @@ fn head(version: Version, extra: &str) -> String {
 
 /// A stream on a socket that was taken back from hyper: about 1 KiB instead of 12.
 pub(crate) struct Writer {
-    stream: Rc<Stream>,
+    reader: Reader,
     is_chunked: bool,
     /// What the socket has not taken yet.
     rest: Bytes,
@@ -122,10 +135,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes `stream` as the answer to a request of this version, with `extra` header lines.
-    pub(crate) fn new(stream: Rc<Stream>, version: Version, extra: &str) -> Self {
+    /// Writes what `outbox` holds as the answer to a request of this version, with `extra` header lines.
+    pub(crate) fn new(outbox: &Rc<Outbox>, version: Version, extra: &str) -> Self {
         let rest = Bytes::from(head(version, extra));
-        Writer { stream, is_chunked: version != Version::HTTP_10, rest, is_ending: false }
+        Writer { reader: outbox.read(), is_chunked: version != Version::HTTP_10, rest, is_ending: false }
     }
 
     /// Writes until the stream ends, the reader leaves or the reader takes nothing for too long.
@@ -140,13 +153,15 @@ impl Writer {
         loop {
             while !self.rest.is_empty() {
                 // Asked first, so that the end of an outbox wakes a writer that waits for its reader.
-                if self.stream.outbox.is_cut() {
+                if self.reader.outbox().is_cut() {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
                 let Poll::Ready(written) = socket.as_mut().poll_write(context, &self.rest) else {
-                    return self.wait(context);
+                    self.reader.outbox().set_waiting(true);
+                    self.reader.outbox().wake_on_change(context);
+                    return Poll::Pending;
                 };
-                self.stream.stall.set(Stall::Flowing);
+                self.reader.outbox().set_waiting(false);
                 match written? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     bytes => self.rest.advance(bytes),
@@ -156,24 +171,16 @@ impl Writer {
                 return socket.poll_shutdown(context);
             }
             ready!(socket.as_mut().poll_flush(context))?;
-            match ready!(self.stream.outbox.poll_next(context)) {
-                Some(event) => self.rest = self.chunk(event.frame()),
+            match ready!(self.reader.poll_frame(context)) {
+                Some(frame) => self.rest = self.chunk(frame),
                 None => self.end(),
             }
         }
     }
 
-    fn wait(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.stream.stall.get() == Stall::Flowing {
-            self.stream.stall.set(Stall::Waiting);
-        }
-        self.stream.outbox.wake_on_change(context);
-        Poll::Pending
-    }
-
     fn end(&mut self) {
         self.is_ending = true;
-        if self.is_chunked && !self.stream.outbox.is_cut() {
+        if self.is_chunked && !self.reader.outbox().is_cut() {
             self.rest = Bytes::from_static(b"0\r\n\r\n");
         }
     }
@@ -205,23 +212,4 @@ fn has_left<S: AsyncRead>(mut socket: Pin<&mut S>, context: &mut Context<'_>) ->
     }
     // It never has anything to say here.
     true
-}
-
-/// The end of a stream takes it out of the list, however it ends.
-pub(crate) struct Held {
-    service: Rc<Service>,
-    stream: Rc<Stream>,
-}
-
-impl Held {
-    pub(crate) fn new(service: Rc<Service>, stream: Rc<Stream>) -> Self {
-        Held { service, stream }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.stream.outbox.cut();
-        self.service.streams.forget(&self.stream);
-    }
 }

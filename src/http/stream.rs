@@ -1,13 +1,15 @@
 //! The event streams that are open, of both transports, and the sessions that hang on them.
 
-use crate::http::event::Outbox;
+use crate::http::event::{Event, Outbox};
 use crate::http::run::Owner;
 use crate::limits;
-use crate::mcp::{Peer, Revision};
+use crate::mcp::{Peer, Revision, Subscription, change_notification};
 use crate::principal::{GrantId, Principal};
+use crate::tool::Change;
+use bytes::Bytes;
 use heapless::String as Bounded;
 use heapless::index_map::FnvIndexMap;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 /// What a stream is called.
@@ -40,27 +42,16 @@ pub(crate) struct Stream {
     pub(crate) grant: GrantId,
     pub(crate) epoch: u32,
     /// What is known of the client; told by `initialize` on `/sse`.
-    pub(crate) peer: Cell<Peer>,
-    /// Whether a write has been waiting for the reader since the last keep-alive.
-    pub(crate) stall: Cell<Stall>,
-}
-
-/// How a stream's writer gets on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stall {
-    /// Nothing waits.
-    #[default]
-    Flowing,
-    /// A write waits for the reader.
-    Waiting,
-    /// It has waited since the last round; at the next one the stream is cut.
-    Warned,
+    pub(crate) peer: RefCell<Peer>,
 }
 
 /// The open streams, by name.
 #[derive(Default)]
 pub(crate) struct Streams {
     open: RefCell<FnvIndexMap<Name, Rc<Stream>, { limits::STREAMS }>>,
+    /// Which session watches which resource.
+    watches: RefCell<Vec<(Name, String)>>,
+    listeners: RefCell<Vec<Listener>>,
     /// Answers that are streams of their own, and need their keep-alive too.
     answers: RefCell<Vec<Weak<Outbox>>>,
 }
@@ -76,8 +67,7 @@ impl Streams {
             subject: principal.subject.clone(),
             grant: principal.grant,
             epoch,
-            peer: Cell::new(Peer::stranger(Revision::V2024_11_05)),
-            stall: Cell::default(),
+            peer: RefCell::new(Peer::stranger(Revision::V2024_11_05)),
         });
         let older = self.open.borrow_mut().insert(name, Rc::clone(&stream)).ok()?;
         if let Some(older) = older {
@@ -107,20 +97,13 @@ impl Streams {
     }
 
     /// Keeps an answer awake that takes its time.
-    pub(crate) fn watch(&self, outbox: &Rc<Outbox>) {
+    pub(crate) fn watch_answer(&self, outbox: &Rc<Outbox>) {
         self.answers.borrow_mut().push(Rc::downgrade(outbox));
     }
 
-    /// One round of keep-alive, every [`limits::KEEP_ALIVE_SECS`]: a comment on each idle stream, and an end for those
-    /// whose reader has taken nothing for a whole round.
+    /// One round of keep-alive, every [`limits::KEEP_ALIVE_SECS`].
     pub(crate) fn keep_alive(&self) {
-        for stream in self.open.borrow().values() {
-            match stream.stall.get() {
-                Stall::Flowing => stream.outbox.keep_alive(),
-                Stall::Waiting => stream.stall.set(Stall::Warned),
-                Stall::Warned => stream.outbox.cut(),
-            }
-        }
+        self.open.borrow().values().for_each(|stream| stream.outbox.keep_alive());
         self.answers.borrow_mut().retain(|outbox| {
             outbox.upgrade().is_some_and(|outbox| {
                 outbox.keep_alive();
@@ -129,18 +112,93 @@ impl Streams {
         });
     }
 
+    /// Begins or ends watching a resource. When as many are watched as may be, that of the oldest watch is forgotten.
+    pub(crate) fn watch(&self, name: Name, uri: String, begins: bool) {
+        let mut watches = self.watches.borrow_mut();
+        watches.retain(|watch| watch.0 != name || watch.1 != uri);
+        if !begins {
+            return;
+        }
+        let mine = watches.iter().filter(|watch| watch.0 == name).count();
+        let is_full = watches.len() >= limits::WATCHES;
+        if let Some(oldest) = watches
+            .iter()
+            .position(|watch| is_full || (mine >= limits::WATCHED && watch.0 == name))
+            .filter(|_| is_full || mine >= limits::WATCHED)
+        {
+            watches.remove(oldest);
+        }
+        watches.push((name, uri));
+    }
+
+    /// Forgets what a session watched.
+    pub(crate) fn forget_watches(&self, name: Name) {
+        self.watches.borrow_mut().retain(|watch| watch.0 != name);
+    }
+
+    /// Opens a stream for word of changes; `None` when there are as many as there may be.
+    pub(crate) fn listen(&self, subscription: Subscription, grant: GrantId, epoch: u32) -> Option<Rc<Outbox>> {
+        let mut listeners = self.listeners.borrow_mut();
+        listeners.retain(|listener| !listener.outbox.is_closed());
+        (listeners.len() < limits::STREAMS).then(|| {
+            let outbox = Rc::<Outbox>::default();
+            outbox.push(Event::Message(subscription.acknowledged().into()));
+            self.watch_answer(&outbox);
+            listeners.push(Listener { subscription, grant, epoch, outbox: Rc::clone(&outbox) });
+            outbox
+        })
+    }
+
+    /// Tells everybody who wants to know of a change.
+    pub(crate) fn tell(&self, change: &Change) {
+        let message = Bytes::from(change_notification(change));
+        for stream in self.open.borrow().values() {
+            let is_wanted = match change {
+                Change::Resource(uri) => {
+                    self.watches.borrow().iter().any(|(name, watched)| *name == stream.name && watched == uri)
+                }
+                _ => true,
+            };
+            if is_wanted {
+                stream.outbox.push(Event::Message(message.clone()));
+            }
+        }
+        for listener in self.listeners.borrow().iter() {
+            if let Some(message) = listener.subscription.message(change) {
+                listener.outbox.push(Event::Message(message.into()));
+            }
+        }
+    }
+
     /// Ends the streams of whom `is_over` says so.
     pub(crate) fn end_where(&self, is_over: impl Fn(GrantId, u32) -> bool) {
         for stream in self.open.borrow().values().filter(|stream| is_over(stream.grant, stream.epoch)) {
             stream.outbox.close();
         }
+        for listener in self.listeners.borrow().iter().filter(|listener| is_over(listener.grant, listener.epoch)) {
+            listener.end();
+        }
     }
 
     /// Ends every stream, letting out what waits.
     pub(crate) fn close(&self) {
-        for stream in self.open.borrow().values() {
-            stream.outbox.close();
-        }
+        self.open.borrow().values().for_each(|stream| stream.outbox.close());
+        self.listeners.borrow().iter().for_each(Listener::end);
+    }
+}
+
+/// One who waits for word of changes.
+struct Listener {
+    subscription: Subscription,
+    grant: GrantId,
+    epoch: u32,
+    outbox: Rc<Outbox>,
+}
+
+impl Listener {
+    fn end(&self) {
+        self.outbox.push(Event::Message(self.subscription.end().into()));
+        self.outbox.close();
     }
 }
 
@@ -187,16 +245,5 @@ mod tests {
         assert!(older.outbox.is_closed() && !newer.outbox.is_closed());
         streams.forget(&older);
         assert!(Rc::ptr_eq(&streams.find(Name::Mcp(1), "ada").unwrap(), &newer));
-    }
-
-    #[test]
-    fn a_reader_that_takes_nothing_for_a_round_is_cut_off() {
-        let streams = Streams::default();
-        let stream = streams.open(Name::Mcp(1), &ada(), 0).unwrap();
-        stream.stall.set(Stall::Waiting);
-        streams.keep_alive();
-        assert!(!stream.outbox.is_closed());
-        streams.keep_alive();
-        assert!(stream.outbox.is_closed());
     }
 }

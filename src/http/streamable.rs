@@ -3,95 +3,135 @@
 use crate::http::body::{self, Fault};
 use crate::http::event::{Event, Outbox};
 use crate::http::reply::{self, Reply};
+use crate::http::route::Answer;
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::stream::{Name, Stream};
-use crate::http::{Service, oauth};
+use crate::http::{Service, oauth, stateless};
 use crate::limits;
-use crate::mcp::{self, Action, Body, Error, Message, Peer, Pending, Revision, Session};
+use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
+use serde_json::value::RawValue;
 use std::rc::Rc;
 
 /// Names the session of a request.
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// Names the last event that a client has read.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Names the revision of a request.
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// Who posts, as far as the headers tell.
-#[derive(Clone, Copy)]
 struct Client<'a> {
     principal: &'a Principal,
     headers: &'a HeaderMap,
     session: Option<Session>,
-    revision: Revision,
+    peer: Peer,
     reads_events: bool,
 }
 
 impl Client<'_> {
-    fn peer(&self) -> Peer {
-        self.session.map_or(Peer::stranger(self.revision), |session| session.peer())
-    }
-
     fn owner(&self) -> Owner {
-        self.session.map_or(Owner(self.principal.grant.0), |session| Name::Mcp(session.nonce).owner())
+        self.session.as_ref().map_or(Owner(self.principal.grant.0), |session| Name::Mcp(session.nonce).owner())
     }
 
     fn asker(&self) -> Asker<'_> {
-        Asker { peer: self.peer(), principal: self.principal, owner: self.owner(), stream: None }
+        let (reads_events, can_come_back) = (self.reads_events, self.can_come_back());
+        Asker { principal: self.principal, owner: self.owner(), stream: None, reads_events, can_come_back }
+    }
+
+    fn can_come_back(&self) -> bool {
+        self.session.is_some() && self.reads_events && self.peer.revision.has_priming()
     }
 }
 
-/// `POST /mcp`: one message, or a batch of them from a peer of 2025-03-26.
-pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: Request<Incoming>) -> Reply {
+/// `POST /mcp`: one message of either dialect, or a batch of them from a peer of 2025-03-26.
+pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !is_json(headers) {
-        return unsupported();
+        return Answer::Reply(unsupported());
     }
-    let reads_events =
-        headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
-    let (session, revision) = match (session(service, principal, headers), revision(headers)) {
-        (Ok(session), Ok(revision)) => (session, revision),
-        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
-    };
-    let client = Client { principal, headers, session, revision: revision.unwrap_or(Revision::UNNAMED), reads_events };
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return unread(fault),
+        Err(fault) => return Answer::Reply(unread(fault)),
     };
-    match mcp::read(&body) {
-        Ok(Body::One(message)) => one(service, &client, message).await,
-        Ok(Body::Batch(messages)) if client.peer().revision.has_batches() => batch(service, &client, &messages).await,
-        Ok(Body::Batch(_)) => {
-            let error = Error::invalid_request("Invalid request: this revision has no batches");
-            reply::rpc_error(StatusCode::BAD_REQUEST, &error)
+    let message = match mcp::read(&body) {
+        Ok(Body::One(message)) => message,
+        Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, headers, &messages).await),
+        Err(error) => return Answer::Reply(stateless::unreadable(headers, &error)),
+    };
+    match mcp::dialect(&message, &stateless::headers(headers)) {
+        Ok(Dialect::Stateless(envelope)) => {
+            let peer = Peer::stateless(envelope);
+            stateless::post(service, principal, (headers, head.version), peer, message).await
         }
-        Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
+        Ok(Dialect::Handshake) => match client(service, principal, headers) {
+            Ok(client) => Answer::Reply(one(service, &client, message).await),
+            Err(refusal) => Answer::Reply(refusal),
+        },
+        Err(error) => Answer::Reply(stateless::refused(&message, &error)),
     }
+}
+
+/// Whether the client reads events in an answer to POST.
+pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
+}
+
+fn client<'a>(service: &Service, principal: &'a Principal, headers: &'a HeaderMap) -> Result<Client<'a>, Reply> {
+    let session = session(service, principal, headers)?;
+    let revision = revision(headers)?.unwrap_or(Revision::UNNAMED);
+    let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
+    Ok(Client { principal, headers, session, peer, reads_events: reads_events(headers) })
 }
 
 async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Reply {
-    let mut peer = client.peer();
-    match service.engine.receive(&mut peer, client.principal, message) {
-        Action::Reply(answer) => reply::json(StatusCode::OK, answer),
-        Action::Refuse(answer) => reply::json(StatusCode::BAD_REQUEST, answer),
+    let mut peer = client.peer.clone();
+    let caller = Caller { principal: client.principal, now: service.world().now, header: None };
+    match service.engine.receive(&mut peer, caller, message) {
+        Action::Reply(status, answer) => reply::json(status_code(status), answer),
         Action::Open(answer) => welcome(service, client, peer, answer),
-        Action::Accept => reply::empty(StatusCode::ACCEPTED),
-        Action::Cancel(id) => {
-            service.calls.cancel(client.owner(), &id);
-            reply::empty(StatusCode::ACCEPTED)
-        }
         Action::Run(pending) => call(service, client, *pending).await,
         Action::Forbid { id, scope } => oauth::forbidden(service, client.headers, Endpoint::Mcp, &id, &scope),
+        other => settle(service, client, other)
+            .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
     }
 }
 
+/// Does what needs no waiting; what there is to answer.
+fn settle(service: &Service, client: &Client<'_>, action: Action) -> Option<Vec<u8>> {
+    match action {
+        Action::Cancel(id) => service.calls.cancel(client.owner(), &id),
+        Action::Answered(id, result) => service.asks.fill(client.owner(), &id, result),
+        Action::SetLevel(level, answer) => {
+            if let Some(session) = &client.session {
+                service.set_level(session.nonce, level);
+            }
+            return Some(answer);
+        }
+        Action::Watch { uri, begins, answer } => {
+            if let Some(session) = &client.session {
+                service.streams.watch(Name::Mcp(session.nonce), uri, begins);
+            }
+            return Some(answer);
+        }
+        _ => {}
+    }
+    None
+}
+
+/// The status of this number; the engine gives none that is not one.
+pub(crate) fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
+}
+
 fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) -> Reply {
-    let session = Session::open(&service.world(), peer.revision, &client.principal.subject);
+    let session = Session::open(&service.world(), peer, &client.principal.subject);
     let mut reply = reply::json(StatusCode::OK, answer);
     if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys)) {
         reply.headers_mut().insert(SESSION_ID, id);
@@ -99,31 +139,33 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
     reply
 }
 
-async fn call(service: &Rc<Service>, client: &Client<'_>, mut pending: Pending) -> Reply {
-    if !client.reads_events {
-        pending.progress = None;
-    }
-    match run::start(service, &client.asker(), pending) {
+async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Reply {
+    match run::start(service, client.asker(), pending) {
         Started::Done(answer) => reply::json(StatusCode::OK, answer),
-        Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
+        Started::Going(outbox) if client.reads_events => {
+            if client.can_come_back() {
+                service.replays.keep(client.owner(), &outbox);
+            }
+            slow_answer(service, outbox).await
+        }
         Started::Going(outbox) => match last_message(&outbox).await {
             Some(answer) => reply::json(StatusCode::OK, answer),
-            None => reply::events(outbox),
+            None => reply::events(&outbox),
         },
     }
 }
 
 /// JSON if the answer is the first thing to come; events if progress or a long silence comes before it.
-async fn slow_answer(service: &Service, outbox: Rc<Outbox>) -> Reply {
-    service.streams.watch(&outbox);
+pub(crate) async fn slow_answer(service: &Service, outbox: Rc<Outbox>) -> Reply {
+    service.streams.watch_answer(&outbox);
     match outbox.next().await {
         Some(Event::Message(answer)) if outbox.is_closed() && outbox.is_empty() => reply::json(StatusCode::OK, answer),
         Some(first) => {
             outbox.put_back(first);
-            reply::events(outbox)
+            reply::events(&outbox)
         }
         // The client gave the call up: an end without an answer.
-        None => reply::events(outbox),
+        None => reply::events(&outbox),
     }
 }
 
@@ -138,27 +180,35 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 }
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
-async fn batch(service: &Rc<Service>, client: &Client<'_>, messages: &[&serde_json::value::RawValue]) -> Reply {
+async fn batch(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
+    let client = match client(service, principal, headers) {
+        Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
+        Ok(_) => {
+            let error = Error::invalid_request("Invalid request: this revision has no batches");
+            return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
+        }
+        Err(refusal) => return refusal,
+    };
+    let caller = Caller { principal, now: service.world().now, header: None };
     let mut answers = Vec::new();
     let mut going = Vec::new();
     for message in messages {
         let action = match mcp::read_one(message.get().as_bytes()) {
-            Ok(message) => service.engine.receive(&mut client.peer(), client.principal, message),
-            Err(error) => Action::Reply(mcp::error(None, &error)),
+            Ok(message) => service.engine.receive(&mut client.peer.clone(), caller, message),
+            Err(error) => Action::Reply(200, mcp::error(None, &error)),
         };
         match action {
-            Action::Reply(answer) | Action::Refuse(answer) => answers.push(Bytes::from(answer)),
+            Action::Reply(_, answer) => answers.push(Bytes::from(answer)),
             Action::Open(_) => {
                 let error = Error::invalid_request("Invalid request: initialize stands alone, not in a batch");
                 return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
             }
-            Action::Accept => {}
-            Action::Cancel(id) => service.calls.cancel(client.owner(), &id),
             Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
-            Action::Run(pending) => match run::start(service, &client.asker(), Pending { progress: None, ..*pending }) {
+            Action::Run(pending) => match run::start(service, client.asker(), *pending) {
                 Started::Done(answer) => answers.push(answer.into()),
                 Started::Going(outbox) => going.push(outbox),
             },
+            other => answers.extend(settle(service, &client, other).map(Bytes::from)),
         }
     }
     for outbox in going {
@@ -174,8 +224,19 @@ fn array(items: &[Bytes]) -> Vec<u8> {
     json
 }
 
-/// `GET /mcp`: the stream for what the server says unasked. The caller takes the socket over for it.
-pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Rc<Stream>, Reply> {
+/// What a `GET /mcp` opens.
+pub(crate) enum Opened {
+    /// The stream for what the server says unasked.
+    Stream(Rc<Stream>),
+    /// The rest of an answer that was lost on its way.
+    Rest(Rc<Outbox>),
+}
+
+/// `GET /mcp`: a stream, for which the caller takes the socket over.
+pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Opened, Reply> {
+    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+        return Err(reply::method_not_allowed("POST"));
+    }
     let accepts = headers
         .get_all(ACCEPT)
         .iter()
@@ -186,12 +247,23 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
     }
     revision(headers)?;
     let session = session(service, principal, headers)?.ok_or_else(no_session)?;
-    let stream = service.streams.open(Name::Mcp(session.nonce), principal, service.authority.epoch());
-    stream.ok_or_else(|| reply::busy("All event streams are taken"))
+    let name = Name::Mcp(session.nonce);
+    if let Some(id) = headers.get(LAST_EVENT_ID) {
+        // Only answers have ids. Where nothing is left of one, because it was had, given up or forgotten, a stream would make
+        // the client come back for it for ever, and in place of the stream that it has; 405 is the one refusal it takes for an end.
+        let rest = id.to_str().ok().and_then(|id| service.replays.resume(name.owner(), id));
+        let rest = rest.filter(|outbox| !(outbox.is_closed() && outbox.is_empty()));
+        return rest.map(Opened::Rest).ok_or_else(|| reply::method_not_allowed("POST, DELETE"));
+    }
+    let stream = service.streams.open(name, principal, service.authority.epoch());
+    stream.map(Opened::Stream).ok_or_else(|| reply::busy("All event streams are taken"))
 }
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
 pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderMap) -> Reply {
+    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+        return reply::method_not_allowed("POST");
+    }
     match session(service, principal, headers).and_then(|session| session.ok_or_else(no_session)) {
         Ok(session) => {
             service.end_session(session.nonce);
@@ -220,8 +292,9 @@ fn no_session() -> Reply {
 fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
     let Some(version) = headers.get(PROTOCOL_VERSION) else { return Ok(None) };
     let revision = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
+    let revision = revision.filter(|revision| !revision.is_stateless());
     revision.map(Some).ok_or_else(|| {
-        let known = Revision::ALL.map(Revision::as_str).join(", ");
+        let known = Revision::ALL.map(Revision::as_str)[..4].join(", ");
         let error = Error::transport(format!("Bad request: unsupported MCP-Protocol-Version; supported are: {known}"));
         reply::rpc_error(StatusCode::BAD_REQUEST, &error)
     })

@@ -1,0 +1,116 @@
+//! The stateless dialect over HTTP: every POST stands for itself (MCP 2026-07-28, basic/transports).
+
+use crate::http::Service;
+use crate::http::event::Outbox;
+use crate::http::oauth;
+use crate::http::reply::{self, Reply};
+use crate::http::route::{Answer, Opening};
+use crate::http::run::{self, Asker, Owner, Started};
+use crate::http::streamable::{self, PROTOCOL_VERSION};
+use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Revision, Subscription};
+use crate::oauth::Endpoint;
+use crate::principal::Principal;
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::{StatusCode, Version};
+use std::rc::Rc;
+
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// What the dialect looks at.
+pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
+    let get = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    Headers { version: get(PROTOCOL_VERSION), method: get(METHOD), name: get(NAME) }
+}
+
+/// The answer to a body that is no message.
+pub(crate) fn unreadable(headers: &HeaderMap, error: &Error) -> Reply {
+    let is_stateless = headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str());
+    let json = if is_stateless { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
+    reply::json(StatusCode::BAD_REQUEST, json)
+}
+
+/// The answer to a message that claims to be of this dialect and is not as that asks.
+pub(crate) fn refused(message: &Message<'_>, error: &Error) -> Reply {
+    let id = match message {
+        Message::Request { id, .. } => Some(id),
+        _ => None,
+    };
+    reply::json(StatusCode::BAD_REQUEST, mcp::error_without_null(id, error))
+}
+
+/// Answers a message.
+pub(crate) async fn post(
+    service: &Rc<Service>,
+    principal: &Principal,
+    (headers, version): (&HeaderMap, Version),
+    mut peer: Peer,
+    message: Message<'_>,
+) -> Answer {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let caller = Caller { principal, now: service.world().now, header: Some(&header) };
+    match service.engine.receive(&mut peer, caller, message) {
+        Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
+        Action::Run(pending) => call(service, principal, (headers, version), *pending).await,
+        Action::Listen(subscription) => listen(service, principal, version, *subscription),
+        Action::Forbid { id, scope } => Answer::Reply(oauth::forbidden(service, headers, Endpoint::Mcp, &id, &scope)),
+        // To give a call up, a client closes its stream; there is nothing else that it could say.
+        _ => Answer::Reply(reply::empty(StatusCode::ACCEPTED)),
+    }
+}
+
+/// An answer that takes time goes out on a socket of its own, so that the end of the connection is noticed: in this
+/// dialect it gives the call up.
+async fn call(
+    service: &Rc<Service>,
+    principal: &Principal,
+    (headers, version): (&HeaderMap, Version),
+    pending: Pending,
+) -> Answer {
+    let reads_events = streamable::reads_events(headers);
+    let owner = service.next_owner();
+    let id = pending.id.clone();
+    let asker = Asker { principal, owner, stream: None, reads_events, can_come_back: false };
+    match run::start(service, asker, pending) {
+        Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
+        Started::Going(outbox) if outbox.is_closed() => Answer::Reply(reply::events(&outbox)),
+        Started::Going(outbox) if reads_events => {
+            service.streams.watch_answer(&outbox);
+            let held = Box::new(GivenUp { service: Rc::clone(service), owner, id });
+            Answer::Stream(Opening { outbox, held, version, origin: None })
+        }
+        Started::Going(outbox) => Answer::Reply(streamable::slow_answer(service, outbox).await),
+    }
+}
+
+/// The end of the connection gives the call up; one that is done already does not notice.
+struct GivenUp {
+    service: Rc<Service>,
+    owner: Owner,
+    id: Id,
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.service.calls.cancel(self.owner, &self.id);
+    }
+}
+
+fn listen(service: &Rc<Service>, principal: &Principal, version: Version, subscription: Subscription) -> Answer {
+    match service.streams.listen(subscription, principal.grant, service.authority.epoch()) {
+        Some(outbox) => {
+            let held = Box::new(Left(Rc::clone(&outbox)));
+            Answer::Stream(Opening { outbox, held, version, origin: None })
+        }
+        None => Answer::Reply(reply::busy("All event streams are taken")),
+    }
+}
+
+/// Who has left hears of nothing any more.
+struct Left(Rc<Outbox>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
