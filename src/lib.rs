@@ -6,6 +6,8 @@ pub mod builtin;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 pub mod limits;
 pub mod log;
@@ -21,4 +23,4 @@ pub mod world;
 pub use config::Config;
 pub use error::Error;
 pub use server::Server;
-pub use tool::{Arg, Call, Output, Tool, ToolError};
+pub use tool::{Arg, Call, Changes, Content, Contents, Form, Messages, Output, Prompt, Resource, Tool, ToolError};

@@ -3,5 +3,8 @@
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 
+#[doc = include_str!("revisions.md")]
+pub mod revisions {}
+
 #[doc = include_str!("changes.md")]
 pub mod changes {}

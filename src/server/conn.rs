@@ -1,7 +1,7 @@
 //! One connection: HTTP by hyper, until a stream begins; then the socket is taken back and only the stream is left.
 
 use crate::http::route::{self, Answer, Opening};
-use crate::http::sse::{Held, Writer};
+use crate::http::sse::Writer;
 use crate::http::{Body, Service};
 use crate::limits;
 use crate::server::stop::{Stop, Ticket};
@@ -32,9 +32,8 @@ where
 {
     let note = Note::default();
     let Some((socket, opening)) = converse(socket, &service, &stop, &note).await else { return };
-    let writer = Writer::new(Rc::clone(&opening.stream), opening.version, &opening.cors_lines());
-    let _held = Held::new(service, opening.stream);
-    // A task of its own size: what served the requests before it is freed.
+    let writer = Writer::new(&opening.outbox, opening.version, &opening.cors_lines());
+    let _held = opening.held;
     if let Err(error) = writer.drive(socket).await {
         log::debug!("a stream broke: {error}");
     }

@@ -1,6 +1,8 @@
 //! The server: what was declared, put together and run on one thread.
 
 mod conn;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod listen;
 mod state;
 mod stop;
@@ -14,7 +16,7 @@ use crate::log::Stderr;
 use crate::mcp::Implementation;
 use crate::server::state::State;
 use crate::server::stop::Stop;
-use crate::tool::{Catalog, Tool};
+use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
 use crate::world::{Clock, Kernel, World};
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -30,19 +32,52 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct Server {
     config: Config,
     catalog: Catalog,
+    instructions: Option<String>,
+    changes: Option<Changes>,
+    implementation: Option<Implementation>,
     fault: Option<Error>,
 }
 
 impl Server {
     /// A server with this configuration and no tools.
     pub fn new(config: Config) -> Self {
-        Server { config, catalog: Catalog::default(), fault: None }
+        Server { config, catalog: Catalog::default(), instructions: None, changes: None, implementation: None, fault: None }
     }
 
     /// Offers one more tool. What is wrong with it is said when the server starts.
     pub fn tool(mut self, tool: Tool) -> Self {
         let added = self.catalog.add(tool);
         self.note(added)
+    }
+
+    /// Offers one more resource, or template of resources.
+    pub fn resource(mut self, resource: Resource) -> Self {
+        let added = self.catalog.add_resource(resource);
+        self.note(added)
+    }
+
+    /// Offers one more prompt.
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        let added = self.catalog.add_prompt(prompt);
+        self.note(added)
+    }
+
+    /// Tells the model of each client how to use this server.
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Lets clients hear of changes that `changes` is told of.
+    pub fn changes(mut self, changes: &Changes) -> Self {
+        self.changes = Some(changes.clone());
+        self
+    }
+
+    /// What the server calls itself towards clients, in place of perchd and its version.
+    pub fn implementation(mut self, implementation: Implementation) -> Self {
+        self.implementation = Some(implementation);
+        self
     }
 
     /// Offers the tools in the box: arithmetic and the board's health.
@@ -77,7 +112,7 @@ impl Server {
     pub fn bind(self) -> Result<Bound, Error> {
         let listener = listen::bind(self.config.listen)?;
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let service = self.service(address)?;
+        let service = self.service(address, Box::new(Stderr::new()))?;
         Ok(Bound { listener, address, service })
     }
 
@@ -88,24 +123,25 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        serve(listener, self.service(address)?, stop).await;
+        serve(listener, self.service(address, Box::new(Stderr::new()))?, stop).await;
         Ok(())
     }
 
-    fn service(mut self, address: SocketAddr) -> Result<Rc<Service>, Error> {
+    fn service(mut self, address: SocketAddr, audit: Box<dyn Audit>) -> Result<Rc<Service>, Error> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
         self.config.check(address)?;
         let state = State::open(&self.config.state)?;
         let clock = Clock::start(0);
-        let audit: Box<dyn Audit> = Box::new(Stderr::new());
         let world = World { now: clock.now(), random: &Kernel::new(), audit: &*audit };
         let keys = Rc::new(state.keys(&world)?);
         let boot = world.bytes();
         let clock = Clock::start(keys.born());
         let revoked = state.revoked()?;
-        let implementation = Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone());
+        let implementation = self.implementation.take();
+        let implementation = implementation
+            .unwrap_or_else(|| Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone()));
         let keep = Box::new(move |text: &str| {
             if let Err(error) = state.keep_revoked(text) {
                 log::error!("{error}");
@@ -117,6 +153,8 @@ impl Server {
             auth: self.config.auth,
             implementation,
             catalog: self.catalog,
+            instructions: self.instructions,
+            changes: self.changes,
             keys,
             boot,
             revoked,
@@ -155,7 +193,12 @@ impl Bound {
                 Poll::Ready(_) => Poll::Ready("SIGTERM"),
                 Poll::Pending => interrupt.poll_recv(context).map(|_| "SIGINT"),
             });
-            serve(listener, self.service, async { log::info!("{}: stopping", stop.await) }).await;
+            let stop = async {
+                // Not inside the macro: it does not look at its arguments when nobody logs.
+                let signal = stop.await;
+                log::info!("{signal}: stopping");
+            };
+            serve(listener, self.service, stop).await;
             Ok(())
         })
     }
