@@ -1,0 +1,30 @@
+//! Any bytes as a body: they are read or refused, and an id that is read goes back as it came.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use perchd::mcp::{Body, Error, Headers, Message, dialect, error, read, read_one};
+
+fuzz_target!(|body: &[u8]| {
+    match read(body) {
+        Ok(Body::One(message)) => check(&message),
+        Ok(Body::Batch(messages)) => {
+            assert!(!messages.is_empty() && messages.len() <= perchd::limits::BATCH);
+            for message in messages {
+                if let Ok(message) = read_one(message.get().as_bytes()) {
+                    check(&message);
+                }
+            }
+        }
+        Err(refusal) => assert!(matches!(refusal.code, -32700 | -32600)),
+    }
+});
+
+fn check(message: &Message<'_>) {
+    let headers = Headers { version: Some("2026-07-28"), method: Some("tools/call"), name: Some("=?base64?YWRk?=") };
+    let _ = dialect(message, &headers);
+    if let Message::Request { id, .. } = message {
+        let answer: serde_json::Value = serde_json::from_slice(&error(Some(id), &Error::parse())).expect("an answer is JSON");
+        let sent: serde_json::Value = serde_json::from_str(id.as_json()).expect("an id is JSON");
+        assert_eq!(answer["id"], sent);
+    }
+}
