@@ -5,6 +5,7 @@
 
 mod board;
 mod cli;
+mod embed;
 mod http_abuse;
 mod limits;
 mod log;

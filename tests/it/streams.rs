@@ -44,6 +44,17 @@ fn a_newer_stream_of_a_session_replaces_the_older() {
 }
 
 #[test]
+fn a_client_that_comes_back_for_what_is_gone_is_told_to_stop_and_keeps_its_stream() {
+    let board = Board::start("open");
+    let session = session(&board);
+    let mut stream = stream(&board, "GET /mcp", &["accept: text/event-stream", &session]);
+    let again = ask(board.port, "GET /mcp", &["accept: text/event-stream", &session, "last-event-id: ab-1"], "");
+    assert_eq!((again.status, again.header("allow")), (405, Some("POST, DELETE")));
+    stream.patience(Duration::from_millis(300));
+    assert!(stream.event().is_err(), "it is open and silent");
+}
+
+#[test]
 fn a_session_of_sse_ends_with_its_stream() {
     let board = Board::start("open");
     let mut wire = stream(&board, "GET /sse", &[]);
