@@ -1,13 +1,10 @@
-// The official conformance suite, stable and next build: every scenario that asks for no fixture tool, in every revision it knows.
+// The official conformance suite, stable and next build: every scenario that asks for no fixture tool, in every revision it knows,
+// against the program itself. conformance-all.test.mjs has the others.
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { test } from 'node:test';
 import { STATELESS } from './lib/dialects.mjs';
-import { folder, Perchd } from './lib/perchd.mjs';
-import { Program } from './lib/program.mjs';
-
-const suite = (build) => path.join(import.meta.dirname, `conformance/node_modules/conformance-${build}/dist/index.js`);
+import { Perchd } from './lib/perchd.mjs';
+import { Counts, checksOf, words } from './lib/suite.mjs';
 
 const LEGACY = ['2025-06-18', '2025-11-25'];
 const MODERN = STATELESS ? ['2026-07-28'] : [];
@@ -23,13 +20,14 @@ const RUNS = [
   { build: 'next', scenario: 'tools-list', revisions: [...LEGACY, ...MODERN] },
   { build: 'next', scenario: 'dns-rebinding-protection', revisions: ['2025-11-25', ...MODERN] },
   { build: 'next', scenario: 'server-sse-multiple-streams', revisions: ['2025-11-25', ...MODERN] },
+  { build: 'next', scenario: 'http-header-validation', revisions: MODERN },
 ];
 
 // Warnings that we know and accept, each with its reason. An entry that is no longer warned about fails.
 const ACCEPTED = {};
 
 const timeout = 120_000;
-const counts = {};
+const counts = new Counts();
 
 test('conformance', { timeout: 20 * 60_000 }, async (t) => {
   const server = await Perchd.start(t, { auth: 'open' });
@@ -37,8 +35,9 @@ test('conformance', { timeout: 20 * 60_000 }, async (t) => {
   for (const { build, scenario, revisions } of RUNS) {
     for (const revision of revisions) {
       await t.test([build, scenario, revision].filter(Boolean).join(' '), { timeout }, async (t) => {
-        const checks = await checksOf(t, server, build, scenario, revision);
-        for (const check of checks) counts[check.status] = (counts[check.status] ?? 0) + 1;
+        const choice = ['--scenario', scenario, ...(revision ? ['--spec-version', revision] : [])];
+        const checks = await checksOf(t, `${server.base}/mcp`, build, choice);
+        counts.add(checks);
         checks.filter((check) => ACCEPTED[check.id]).forEach((check) => warned.add(check.id));
         const bad = checks.filter((check) => !['SUCCESS', 'INFO'].includes(check.status) && !ACCEPTED[check.id]);
         assert.deepEqual(bad.map(words), []);
@@ -50,24 +49,5 @@ test('conformance', { timeout: 20 * 60_000 }, async (t) => {
     }
   }
   assert.deepEqual([...warned].sort(), Object.keys(ACCEPTED).sort(), 'every accepted warning still comes');
-  console.log(
-    `conformance checks: ${Object.entries(counts)
-      .map(([status, count]) => `${count} ${status}`)
-      .join(', ')}`,
-  );
+  console.log(`conformance checks: ${counts}`);
 });
-
-async function checksOf(t, server, build, scenario, revision) {
-  const results = await folder(t);
-  const choice = ['--scenario', scenario, ...(revision ? ['--spec-version', revision] : [])];
-  const args = [suite(build), 'server', '--url', `${server.base}/mcp`, ...choice, '-o', results];
-  const program = new Program(t, process.execPath, args, { cwd: results, name: `conformance ${scenario}` });
-  await program.finish(90);
-  const files = (await readdir(results, { recursive: true })).filter((name) => name.endsWith('checks.json'));
-  assert.equal(files.length, 1, 'one scenario, one list of checks');
-  return JSON.parse(await readFile(path.join(results, files[0]), 'utf8'));
-}
-
-function words({ id, status, errorMessage, details }) {
-  return [id, status, errorMessage, details && JSON.stringify(details)].filter(Boolean).join(': ');
-}
