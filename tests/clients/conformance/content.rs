@@ -13,7 +13,17 @@ pub(crate) fn tools() -> Vec<Tool> {
         Tool::new("test_multiple_content_types", "Returns text, an image and a resource").handler(|_| async { Ok(mixed()) }),
         Tool::new("test_error_handling", "Always fails")
             .handler(|_| async { Err::<Output, _>(ToolError::new("This tool intentionally returns an error for testing")) }),
+        shaped(),
     ]
+}
+
+/// One whose answer has a shape, which no scenario of the suite asks for and clients check.
+fn shaped() -> Tool {
+    let number = serde_json::json!({"type": "number"});
+    let schema = serde_json::json!({"type": "object", "properties": {"celsius": number}, "required": ["celsius"]});
+    Tool::new("test_structured_output", "Returns JSON of a known shape")
+        .output_schema(&schema)
+        .handler(|_| async { Output::structured(&serde_json::json!({"celsius": 21.5})) })
 }
 
 fn embedded() -> perchd::tool::Content {
