@@ -83,6 +83,8 @@ pub const CLIENT_NAME_BYTES: usize = 64;
 pub const SCOPES_BYTES: usize = 256;
 /// The longest user name or e-mail address.
 pub const SUBJECT_BYTES: usize = 64;
+/// People with a password: a household or a workshop. Each attempt looks at all of them.
+pub const USERS: usize = 64;
 /// The longest token of any kind that is looked at.
 pub const TOKEN_BYTES: usize = 1024;
 /// The keys of a ring: the one that seals and three that still open. A rotation a week leaves tokens three weeks.

@@ -7,8 +7,11 @@ perchd turns this board into a remote MCP server.
 Usage: perchd [serve] [OPTIONS]
 
   serve                 Serve until SIGTERM (what happens without a command)
+  check [FILE]          Read the configuration and print what it comes to
 
 Options of serve:
+  --config FILE         The configuration [/etc/perchd/perchd.toml if there is
+                        one]; the options that follow override it
   --listen ADDR:PORT    Where to listen [127.0.0.1:8787]
   --state DIR           Folder with the key ring, made on the first start
                         [$XDG_STATE_HOME/perchd or ~/.local/state/perchd]

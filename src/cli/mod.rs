@@ -1,11 +1,14 @@
 //! The command line, one file for each verb.
 
+mod check;
 mod help;
 mod serve;
 
+use crate::config::{self, Config};
 use crate::error::{Error, Exit};
 use lexopt::{Arg, Parser, ValueExt};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Does what the command line asks for.
@@ -20,25 +23,41 @@ pub fn main() -> ExitCode {
 }
 
 fn run(mut words: Parser) -> Result<(), Error> {
-    let mut verb = None;
+    // Before the verb, options are those of `serve`: `perchd --listen …` is `perchd serve --listen …`.
     let mut options = serve::Options::default();
     while let Some(word) = words.next().map_err(usage)? {
         match word {
             Arg::Short('h') | Arg::Long("help") => return say(help::TEXT),
             Arg::Short('V') | Arg::Long("version") => return say(concat!("perchd ", env!("CARGO_PKG_VERSION"), "\n")),
-            Arg::Value(name) if verb.is_none() && name == "serve" => verb = Some("serve"),
-            Arg::Value(name) if verb.is_none() => {
-                return Err(unknown(format!("there is no command `{}`", name.to_string_lossy())));
+            Arg::Value(name) => {
+                return match name.to_str() {
+                    Some("serve") => serve::run(options, words),
+                    Some("check") => check::run(words),
+                    _ => Err(unknown(format!("there is no command `{}`", name.to_string_lossy()))),
+                };
             }
             Arg::Long(name) => {
                 let name = name.to_owned();
-                let value = || words.value().and_then(ValueExt::string).map_err(usage);
-                options.take(&name, value)?;
+                options.take(&name, || value(&mut words))?;
             }
-            other => return Err(usage(other.unexpected())),
+            other @ Arg::Short(_) => return Err(usage(other.unexpected())),
         }
     }
-    serve::run(options)
+    serve::run(options, words)
+}
+
+/// The value of an option.
+fn value(words: &mut Parser) -> Result<String, Error> {
+    words.value().and_then(ValueExt::string).map_err(usage)
+}
+
+/// The configuration: this file, or the one in its usual place, or what holds without one.
+fn configured(file: Option<&Path>) -> Result<Config, Error> {
+    match file {
+        Some(file) => Config::from_file(file),
+        None if Path::new(config::FILE).exists() => Config::from_file(Path::new(config::FILE)),
+        None => Config::unconfigured(),
+    }
 }
 
 // By value, so that it can stand in a `map_err`.

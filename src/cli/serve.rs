@@ -1,17 +1,19 @@
 //! `perchd serve`.
 
-use crate::cli::{say, unknown};
-use crate::config::{Auth, Config};
+use crate::cli::{configured, help, say, unknown, usage, value};
+use crate::config::{self, Auth, Config};
 use crate::error::Error;
 use crate::http::connect;
 use crate::server::{Bound, Server};
+use lexopt::{Arg, Parser};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the command line said.
 #[derive(Debug, Default)]
 pub(super) struct Options {
+    file: Option<PathBuf>,
     listen: Option<SocketAddr>,
     state: Option<PathBuf>,
     auth: Option<Auth>,
@@ -27,10 +29,14 @@ impl Options {
                 self.listen =
                     Some(address.map_err(|_| unknown(format!("--listen {value}: not ADDRESS:PORT, such as 127.0.0.1:8787")))?);
             }
+            "config" => self.file = Some(PathBuf::from(value()?)),
             "state" => self.state = Some(PathBuf::from(value()?)),
             "auth" => {
                 let value = value()?;
-                self.auth = Some(Auth::parse(&value).ok_or_else(|| unknown(format!("--auth {value}: not `demo` or `open`")))?);
+                self.auth = Some(
+                    Auth::parse(&value)
+                        .ok_or_else(|| unknown(format!("--auth {value}: not `demo`, `open`, `users` or `pairing`")))?,
+                );
             }
             other => return Err(unknown(format!("there is no option --{other}"))),
         }
@@ -38,18 +44,30 @@ impl Options {
     }
 
     fn config(self) -> Result<Config, Error> {
-        let mut config = match self.state {
-            Some(state) => Config::with_state(state),
-            None => Config::unconfigured()?,
+        let mut config = match (self.file, self.state.clone()) {
+            // Without a file, the folder that is named is all that is missing.
+            (None, Some(state)) if !Path::new(config::FILE).exists() => Config::with_state(state),
+            (file, _) => configured(file.as_deref())?,
         };
-        config.listen = self.listen.unwrap_or(config.listen);
+        config.listen = self.listen.map_or(config.listen, |listen| vec![listen]);
+        config.state = self.state.unwrap_or(config.state);
         config.auth = self.auth.unwrap_or(config.auth);
         Ok(config)
     }
 }
 
 /// Serves until SIGTERM.
-pub(super) fn run(options: Options) -> Result<(), Error> {
+pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> {
+    while let Some(word) = words.next().map_err(usage)? {
+        match word {
+            Arg::Short('h') | Arg::Long("help") => return say(help::TEXT),
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                options.take(&name, || value(&mut words))?;
+            }
+            other => return Err(usage(other.unexpected())),
+        }
+    }
     crate::log::start();
     let config = options.config()?;
     let auth = config.auth;
@@ -69,6 +87,7 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
     let mode = match auth {
         Auth::Demo => "demo: any e-mail address and any password sign in",
         Auth::Open => "open: nobody signs in",
+        Auth::Own { .. } => auth.as_str(),
     };
     let mut text = format!("perchd {} listens on {address} ({mode})\nOpen {origin}/ in a browser.\n", env!("CARGO_PKG_VERSION"));
     for block in connect::blocks(&origin, name, auth == Auth::Open) {

@@ -1,9 +1,17 @@
-//! What the operator decides, already checked.
+//! What the operator decides, already checked: from a TOML file, or what holds without one.
+
+mod file;
+mod read;
+mod text;
 
 use crate::error::{Error, Exit};
 use std::env;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is looked for.
+pub const FILE: &str = "/etc/perchd/perchd.toml";
 
 /// Who may sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +21,13 @@ pub enum Auth {
     Demo,
     /// Nobody needs to. Only on a loopback address; for test suites that cannot send a token.
     Open,
+    /// Whom the owner lets in, by one of these ways or either.
+    Own {
+        /// With a name and a password of [`Config::users`].
+        users: bool,
+        /// With a code that `perchd pair` prints.
+        pairing: bool,
+    },
 }
 
 impl Auth {
@@ -21,6 +36,8 @@ impl Auth {
         match name {
             "demo" => Some(Auth::Demo),
             "open" => Some(Auth::Open),
+            "users" => Some(Auth::Own { users: true, pairing: false }),
+            "pairing" => Some(Auth::Own { users: false, pairing: true }),
             _ => None,
         }
     }
@@ -30,19 +47,74 @@ impl Auth {
         match self {
             Auth::Demo => "demo",
             Auth::Open => "open",
+            Auth::Own { users: true, pairing: false } => "users",
+            Auth::Own { users: false, .. } => "pairing",
+            Auth::Own { .. } => "users, pairing",
         }
     }
+}
+
+/// Somebody who signs in with a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The hash of the password as `perchd passwd` prints it: a PHC string, PBKDF2-HMAC-SHA256.
+    pub password: String,
+    /// What he may allow a client to do; everything if there is nothing here.
+    pub scopes: Option<Vec<String>>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("name", &self.name).field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// There is none: plain HTTP.
+    #[default]
+    Off,
+    /// From the board's own CA, which is made on the first start and kept in the state folder.
+    Own,
+    /// From these files, in PEM.
+    Files {
+        /// The certificate, and those between it and its CA.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
 }
 
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that it was read from, if it was.
+    pub file: Option<PathBuf>,
     /// Where to listen.
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
     /// The folder with the key ring.
     pub state: PathBuf,
+    /// The names under which the board is reached, besides `localhost` and its addresses.
+    pub names: Vec<String>,
+    /// Origins under which a proxy makes it reachable, such as `https://board.example.org`.
+    pub public: Vec<String>,
+    /// Origins of pages elsewhere that may call, such as `https://app.example.org`.
+    pub origins: Vec<String>,
     /// Who may sign in.
     pub auth: Auth,
+    /// Who signs in with a password.
+    pub users: Vec<User>,
+    /// The https redirect URIs that clients may use besides those of Claude.
+    pub redirect_uris: Vec<String>,
+    /// The name under which several boards with one key ring accept each other's tokens.
+    pub audience: Option<String>,
+    /// Where the certificate comes from.
+    pub tls: Tls,
+    /// Whether plain HTTP may be spoken with other computers although there is a certificate.
+    pub allow_plain: bool,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -58,29 +130,82 @@ impl Config {
 
     /// The same, with the state in this folder.
     pub fn with_state(state: PathBuf) -> Self {
-        Config { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)), state, auth: Auth::Demo, name: host_name() }
+        let name = host_name();
+        Config {
+            file: None,
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8787))],
+            state,
+            names: names_of(&name),
+            public: Vec::new(),
+            origins: Vec::new(),
+            auth: Auth::Demo,
+            users: Vec::new(),
+            redirect_uris: Vec::new(),
+            audience: None,
+            tls: Tls::Off,
+            allow_plain: false,
+            name,
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the first thing in it that is wrong: with its line, and what to write instead.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let remedy = match error.kind() {
+                std::io::ErrorKind::NotFound => "Name another file with --config, or make one: perchd init",
+                _ => "Check who owns the file: perchd must be able to read it, and it must be text in UTF-8.",
+            };
+            Error::new(Exit::Config, "cannot read the configuration").at(path.display()).because(error).remedy(remedy)
+        })?;
+        Config::parse(&text, path)
+    }
+
+    /// Reads the text of a file. `path` is where the errors say it stands.
+    ///
+    /// # Errors
+    /// The first thing in it that is wrong: with its line, and what to write instead.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        read::config(text, path)
+    }
+
+    /// Whether other computers can reach it.
+    pub fn is_far(&self) -> bool {
+        self.listen.iter().any(|address| !address.ip().is_loopback())
     }
 
     /// Whether this may be served on `address`.
     ///
     /// # Errors
-    /// When anybody on the network could come in without a proof of who he is.
+    /// When anybody on the network could come in without a proof of who he is, or nobody at all.
     pub fn check(&self, address: SocketAddr) -> Result<(), Error> {
-        if address.ip().is_loopback() {
-            return Ok(());
+        if self.auth == (Auth::Own { users: true, pairing: false }) && self.users.is_empty() {
+            let what = "the mode `users` lets nobody in: there is no user";
+            let remedy = "Make one in a configuration: perchd passwd NAME prints the lines to put there.";
+            return Err(Error::new(Exit::Config, what).remedy(remedy));
         }
         let what = match self.auth {
+            _ if address.ip().is_loopback() => return Ok(()),
+            Auth::Own { .. } => return Ok(()),
             Auth::Demo => "the mode `demo` lets anybody in with any password, and this address can be reached from the network",
             Auth::Open => "the mode `open` lets anybody in, and this address can be reached from the network",
         };
-        let remedy = "Listen on this machine only: --listen 127.0.0.1:8787. From elsewhere, forward the port: ssh -L 8787:localhost:8787 BOARD";
+        let remedy = "Let people sign in: mode = \"pairing\" or \"users\" under [auth] in the configuration.\n  \
+                      Or listen on this machine only: --listen 127.0.0.1:8787. From elsewhere, forward the port: \
+                      ssh -L 8787:localhost:8787 BOARD";
         Err(Error::new(Exit::Config, what).at(format!("--listen {address}")).remedy(remedy))
     }
 }
 
-/// `$XDG_STATE_HOME/perchd`, or what stands for it (XDG Base Directory Specification 0.8).
+/// `$XDG_STATE_HOME/perchd`, or what stands for it (XDG Base Directory Specification 0.8); under systemd, the folder that
+/// it made (systemd.exec(5), `StateDirectory`).
 fn state_folder() -> Result<PathBuf, Error> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(given) = absolute("STATE_DIRECTORY") {
+        return Ok(given);
+    }
     let home = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
     home.map(|home| home.join("perchd")).ok_or_else(|| {
         let what = "there is no place for the key ring: neither XDG_STATE_HOME nor HOME is set";
@@ -92,25 +217,45 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// What a LAN calls a host of this name: by itself, and by mDNS.
+fn names_of(host: &str) -> Vec<String> {
+    if host.is_empty() || host == "localhost" {
+        return Vec::new();
+    }
+    if host.contains('.') { vec![host.to_owned()] } else { vec![format!("{host}.local"), host.to_owned()] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(auth: Auth) -> Config {
-        Config { listen: SocketAddr::from(([127, 0, 0, 1], 1)), state: PathBuf::new(), auth, name: String::new() }
-    }
-
     #[test]
     fn what_lets_anybody_in_stays_on_this_machine() {
         for auth in [Auth::Demo, Auth::Open] {
+            let config = Config { auth, ..Config::with_state(PathBuf::new()) };
             for address in ["0.0.0.0:8787", "192.168.1.20:8787", "[::]:8787", "[fe80::1]:8787"] {
-                let error = config(auth).check(address.parse().unwrap()).unwrap_err();
+                let error = config.check(address.parse().unwrap()).unwrap_err();
                 assert_eq!(error.exit().code(), 78);
                 assert!(error.to_string().contains("--listen 127.0.0.1:8787"), "{error}");
+                let own = Config { auth: Auth::Own { users: false, pairing: true }, ..config.clone() };
+                assert!(own.check(address.parse().unwrap()).is_ok());
             }
             for address in ["127.0.0.1:8787", "127.0.0.2:1", "[::1]:8787"] {
-                assert!(config(auth).check(address.parse().unwrap()).is_ok());
+                assert!(config.check(address.parse().unwrap()).is_ok());
             }
         }
+    }
+
+    #[test]
+    fn a_host_is_called_by_its_name_and_by_mdns() {
+        assert_eq!(names_of("greenhouse"), ["greenhouse.local", "greenhouse"]);
+        assert_eq!(names_of("pi.example.org"), ["pi.example.org"]);
+        assert!(names_of("localhost").is_empty() && names_of("").is_empty());
+    }
+
+    #[test]
+    fn a_hash_is_not_shown() {
+        let user = User { name: "anna".to_owned(), password: "$pbkdf2-sha256$secret".to_owned(), scopes: None };
+        assert!(!format!("{user:?}").contains("secret"));
     }
 }

@@ -1,43 +1,66 @@
 //! Who may talk to us at all: the Host that was asked for, and the page that asks (DNS rebinding, CSRF).
 
-use crate::oauth::Base;
+use crate::config::{Config, Tls};
+use crate::http::Link;
+use crate::oauth::{Audience, Base};
 use hyper::Uri;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where the page stands that made a browser send this, towards us; no page can set it (Fetch Metadata).
 pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What `localhost` stands for.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The names under which the server answers. A request for another name is refused: a page of a stranger can make a
 /// browser call this address under a name of its own (CVE-2025-66414).
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    listen: SocketAddr,
+    /// In lower case.
+    names: Vec<String>,
+    /// Where a proxy that ends TLS is reached.
+    publics: Vec<Base>,
+    /// Origins of pages elsewhere that may call.
+    origins: Vec<String>,
     canonical: Base,
 }
 
 /// A name that the server answers to, with its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Host<'a>(&'a str);
+pub(crate) struct Host<'a> {
+    scheme: &'static str,
+    authority: &'a str,
+}
 
 impl Host<'_> {
     /// The origin as this client sees it.
     pub(crate) fn origin(self) -> String {
-        format!("http://{}", self.0)
+        format!("{}://{}", self.scheme, self.authority)
     }
 
     /// Whether the address of the request names no other host: in its absolute form it would hold instead of this one
     /// (RFC 9112 3.2.2).
     pub(crate) fn is_asked_for(self, uri: &Uri) -> bool {
-        uri.authority().is_none_or(|authority| authority.as_str() == self.0)
+        uri.authority().is_none_or(|authority| authority.as_str() == self.authority)
     }
 }
 
 impl Hosts {
-    /// The names of a server that listens on a loopback address: whatever loopback is called, on any port, since a
-    /// forwarded port (`ssh -L 9000:localhost:8787`) is asked for by its own number.
-    pub(crate) fn loopback(listen: SocketAddr) -> Self {
-        Hosts { listen, canonical: Base::new(&format!("http://localhost:{}", listen.port())) }
+    /// The names that `config` gives the server, which listens on `port`.
+    ///
+    /// Whatever loopback is called is one of them, on any port, since a forwarded port (`ssh -L 9000:localhost:8787`) is
+    /// asked for by its own number; and so is the address that a connection came to, as no name can be made to stand for
+    /// a bare address.
+    pub(crate) fn new(config: &Config, port: u16) -> Self {
+        let origins = under(config, port);
+        let mut canonical = Base::new(&origins[0]);
+        if let Some(audience) = &config.audience {
+            canonical.audience = Audience::of(audience);
+        }
+        let public = |origin: &String| Base { audience: canonical.audience, ..Base::new(origin) };
+        let names = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Hosts { names, publics: config.public.iter().map(public).collect(), origins: config.origins.clone(), canonical }
     }
 
     /// The server under its first name; its audience is that of all of them.
@@ -46,10 +69,17 @@ impl Hosts {
     }
 
     /// The host that was asked for, if it is one of ours.
-    pub(crate) fn find<'a>(&self, headers: &'a HeaderMap) -> Option<Host<'a>> {
+    pub(crate) fn find<'a>(&self, headers: &'a HeaderMap, link: Link) -> Option<Host<'a>> {
         let mut hosts = headers.get_all(HOST).iter();
-        let host = hosts.next()?.to_str().ok()?;
-        (hosts.next().is_none() && self.is_ours(host)).then_some(Host(host))
+        let authority = hosts.next()?.to_str().ok()?;
+        if hosts.next().is_some() {
+            return None;
+        }
+        if self.publics.iter().any(|base| base.origin.strip_prefix("https://") == Some(authority)) {
+            return Some(Host { scheme: "https", authority });
+        }
+        let scheme = if link.is_tls { "https" } else { "http" };
+        self.is_ours(authority, link).then_some(Host { scheme, authority })
     }
 
     /// What the authorization server calls itself towards this client.
@@ -59,26 +89,48 @@ impl Hosts {
 
     /// Whether a page may call us: there is none (programs send no Origin), or it stands on this machine, or it is our
     /// own and the browser hides that (`null`: an extension that strips referrers does it) but vouches for it.
-    pub(crate) fn is_welcome(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_welcome(&self, headers: &HeaderMap, link: Link) -> bool {
         let is_own = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
-        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin) || (is_own && origin == "null"))
+        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin, link) || (is_own && origin == "null"))
     }
 
-    fn is_welcome_origin(&self, origin: &HeaderValue) -> bool {
+    fn is_welcome_origin(&self, origin: &HeaderValue, link: Link) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        host.is_some_and(|host| self.is_ours(host))
+        host.is_some_and(|host| self.is_ours(host, link))
+            || self.origins.iter().any(|ours| ours == origin)
+            || self.publics.iter().any(|base| *base.origin == *origin)
     }
 
-    fn is_ours(&self, host: &str) -> bool {
+    fn is_ours(&self, host: &str, link: Link) -> bool {
         let Some((name, port)) = split(host) else { return false };
         if !port.is_none_or(is_port) {
             return false;
         }
-        name.eq_ignore_ascii_case("localhost")
-            || name == "[::1]"
-            || name.parse::<IpAddr>().is_ok_and(|address| address == IpAddr::from([127, 0, 0, 1]) || address == self.listen.ip())
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        match bare.parse::<IpAddr>() {
+            Ok(address) if (address.is_ipv6()) != name.starts_with('[') => false,
+            Ok(address) => LOOPBACK.contains(&address) || address == link.local || self.is_name(bare),
+            Err(_) => name.eq_ignore_ascii_case("localhost") || self.is_name(name),
+        }
     }
+
+    fn is_name(&self, name: &str) -> bool {
+        self.names.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Under which origins a server with this configuration is reached, the first of which it calls itself by.
+pub(crate) fn origins(config: &Config) -> Vec<String> {
+    under(config, config.listen.first().map_or(0, SocketAddr::port))
+}
+
+fn under(config: &Config, port: u16) -> Vec<String> {
+    let scheme = if config.tls == Tls::Off { "http" } else { "https" };
+    let names = config.names.iter().map(String::as_str).filter(|_| config.is_far());
+    let bracketed = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    let reached = names.chain(["localhost"]).map(|name| format!("{scheme}://{}:{port}", bracketed(name)));
+    config.public.iter().cloned().chain(reached).collect()
 }
 
 /// Name and port of a host; an IPv6 address keeps its brackets.
@@ -99,7 +151,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::loopback(SocketAddr::from(([127, 0, 0, 1], 8787)))
+        Hosts::new(&Config::with_state("/".into()), 8787)
     }
 
     fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
@@ -126,17 +178,17 @@ mod tests {
             "localhost/",
             "",
         ] {
-            assert_eq!(hosts().find(&headers(&HOST, &[host])), None, "{host}");
+            assert_eq!(hosts().find(&headers(&HOST, &[host]), Link::LOOPBACK), None, "{host}");
         }
-        assert_eq!(hosts().find(&HeaderMap::new()), None);
-        assert_eq!(hosts().find(&headers(&HOST, &["localhost", "localhost"])), None);
+        assert_eq!(hosts().find(&HeaderMap::new(), Link::LOOPBACK), None);
+        assert_eq!(hosts().find(&headers(&HOST, &["localhost", "localhost"]), Link::LOOPBACK), None);
     }
 
     #[test]
     fn every_name_of_loopback_is_ours_on_any_port() {
         for host in ["localhost", "localhost:8787", "LOCALHOST:1", "127.0.0.1:8787", "[::1]:8787", "[::1]"] {
             let headers = headers(&HOST, &[host]);
-            let found = hosts().find(&headers).unwrap();
+            let found = hosts().find(&headers, Link::LOOPBACK).unwrap();
             assert_eq!(found.origin(), format!("http://{host}"));
             assert_eq!(hosts().base(found).audience, hosts().canonical().audience);
         }
@@ -147,23 +199,23 @@ mod tests {
         for origin in
             ["http://evil.example", "https://evil.example:8787", "null", "file://", "localhost", "http://localhost.evil.example"]
         {
-            assert!(!hosts().is_welcome(&headers(&ORIGIN, &[origin])), "{origin}");
+            assert!(!hosts().is_welcome(&headers(&ORIGIN, &[origin]), Link::LOOPBACK), "{origin}");
         }
-        assert!(!hosts().is_welcome(&headers(&ORIGIN, &["http://localhost:8787", "http://evil.example"])));
+        assert!(!hosts().is_welcome(&headers(&ORIGIN, &["http://localhost:8787", "http://evil.example"]), Link::LOOPBACK));
         let mut vouched = headers(&ORIGIN, &["null"]);
         vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("cross-site"));
-        assert!(!hosts().is_welcome(&vouched));
+        assert!(!hosts().is_welcome(&vouched, Link::LOOPBACK));
         vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("same-origin"));
-        assert!(hosts().is_welcome(&vouched));
+        assert!(hosts().is_welcome(&vouched, Link::LOOPBACK));
         vouched.insert(ORIGIN, HeaderValue::from_static("http://evil.example"));
-        assert!(!hosts().is_welcome(&vouched));
+        assert!(!hosts().is_welcome(&vouched, Link::LOOPBACK));
     }
 
     #[test]
     fn programs_and_local_pages_are_welcome() {
-        assert!(hosts().is_welcome(&HeaderMap::new()));
+        assert!(hosts().is_welcome(&HeaderMap::new(), Link::LOOPBACK));
         for origin in ["http://localhost:8787", "http://127.0.0.1:6274", "https://localhost"] {
-            assert!(hosts().is_welcome(&headers(&ORIGIN, &[origin])), "{origin}");
+            assert!(hosts().is_welcome(&headers(&ORIGIN, &[origin]), Link::LOOPBACK), "{origin}");
         }
     }
 }

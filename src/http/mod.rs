@@ -21,9 +21,10 @@ mod streamable;
 mod way;
 
 pub(crate) use body::Body;
+pub(crate) use guard::origins;
 
 use crate::audit::Audit;
-use crate::config::Auth;
+use crate::config::{Auth, Config};
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
 use crate::http::replay::Replays;
@@ -38,15 +39,33 @@ use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
 use heapless::Deque;
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
+/// The connection that a request came by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// The other end.
+    pub(crate) peer: IpAddr,
+    /// This end: the address under which the board was called.
+    pub(crate) local: IpAddr,
+    /// Whether nobody on the way can read it.
+    pub(crate) is_tls: bool,
+}
+
+impl Link {
+    /// Within this machine.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const LOOPBACK: Link =
+        Link { peer: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), local: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), is_tls: false };
+}
+
 /// What a service is made of.
 pub(crate) struct Parts {
-    pub(crate) address: SocketAddr,
-    pub(crate) name: String,
-    pub(crate) auth: Auth,
+    /// Where it listens, by the first of its listeners.
+    pub(crate) port: u16,
+    pub(crate) config: Config,
     pub(crate) implementation: Implementation,
     pub(crate) catalog: Catalog,
     /// What the model of each client is told about the server.
@@ -91,21 +110,22 @@ impl Service {
     /// # Errors
     /// When the list of what was revoked is damaged: without it, revoked tokens would come back to life.
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, Error> {
-        let hosts = Hosts::loopback(parts.address);
+        let hosts = Hosts::new(&parts.config, parts.port);
         let settings = Settings {
-            mode: match parts.auth {
+            mode: match parts.config.auth {
                 Auth::Demo => Mode::Demo,
                 Auth::Open => Mode::Open,
+                Auth::Own { users, pairing } => Mode::Own { users, pairing },
             },
             scopes: parts.catalog.scopes(),
-            board: parts.name.clone(),
-            redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
+            board: parts.config.name.clone(),
+            redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(parts.config.redirect_uris).collect(),
             bases: vec![hosts.canonical()],
         };
         let changes = parts.changes.clone();
         let service = Service {
-            name: parts.name,
-            is_demo: parts.auth == Auth::Demo,
+            name: parts.config.name,
+            is_demo: parts.config.auth == Auth::Demo,
             hosts,
             engine: Engine::new(parts.implementation, parts.catalog, Rc::clone(&parts.keys))
                 .instructions(parts.instructions)

@@ -3,7 +3,7 @@
 use crate::http::body::{self, Fault};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
-use crate::http::{Service, page, streamable};
+use crate::http::{Link, Service, page, streamable};
 use crate::limits;
 use crate::mcp::{self, Id};
 use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, challenge, insufficient_scope};
@@ -40,7 +40,7 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<
         ("/authorize", _) if is_read => authorize(service, base, &request),
         ("/authorize" | "/consent", _) if is_post => form(service, base, request).await,
         ("/register", _) if is_post => register(service, request).await,
-        ("/token", _) if is_post => token(service, request).await,
+        ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
         ("/authorize", _) => wrong_method(request.headers(), "GET, POST"),
         ("/consent" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
@@ -72,28 +72,32 @@ fn wrong_method(headers: &HeaderMap, allow: &'static str) -> Reply {
 /// `endpoints` are those whose tokens are good, `endpoint` is the one whose metadata the 401 points to.
 pub(crate) fn bearer(
     service: &Service,
+    link: Link,
     headers: &HeaderMap,
     endpoints: Endpoints,
     endpoint: Endpoint,
 ) -> Result<Principal, Reply> {
     let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     service.authority.bearer(&service.world(), authorization, endpoints).map_err(|refusal| {
-        let challenge = challenge(&base(service, headers), endpoint, service.authority.scopes(), &refusal);
+        let challenge = challenge(&base(service, link, headers), endpoint, service.authority.scopes(), &refusal);
         let body = br#"{"error":"invalid_token","error_description":"Sign in: this needs an access token."}"#;
         with_challenge(reply::secret_json(StatusCode::UNAUTHORIZED, Bytes::from_static(body)), &challenge)
     })
 }
 
 /// 403: the token is good, but lacks a scope; the client may ask its user for it (RFC 6750 3.1).
-pub(crate) fn forbidden(service: &Service, headers: &HeaderMap, endpoint: Endpoint, id: &Id, scope: &str) -> Reply {
+pub(crate) fn forbidden(service: &Service, link: Link, headers: &HeaderMap, endpoint: Endpoint, id: &Id, scope: &str) -> Reply {
     let error = mcp::error(Some(id), &missing_scope(scope));
     let scopes = Scopes::parse(scope, |scope| service.authority.scopes().contains(scope));
-    with_challenge(reply::json(StatusCode::FORBIDDEN, error), &insufficient_scope(&base(service, headers), endpoint, &scopes))
+    with_challenge(
+        reply::json(StatusCode::FORBIDDEN, error),
+        &insufficient_scope(&base(service, link, headers), endpoint, &scopes),
+    )
 }
 
 /// What the server calls itself towards this client, whose Host the guard has let pass.
-fn base(service: &Service, headers: &HeaderMap) -> Base {
-    service.hosts.find(headers).map_or_else(|| service.hosts.canonical(), |host| service.hosts.base(host))
+fn base(service: &Service, link: Link, headers: &HeaderMap) -> Base {
+    service.hosts.find(headers, link).map_or_else(|| service.hosts.canonical(), |host| service.hosts.base(host))
 }
 
 /// The same where there is no status to say it with.
@@ -214,14 +218,14 @@ async fn register(service: &Service, request: Request<Incoming>) -> Reply {
 }
 
 /// `POST /token` (RFC 6749 3.2).
-async fn token(service: &Service, request: Request<Incoming>) -> Reply {
+async fn token(service: &Service, base: &Base, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let body = match read_form(&head.headers, body).await {
         Ok(body) => body,
         Err((status, what)) => return unread(status, "invalid_request", what),
     };
     let authorization = only(&head.headers, &AUTHORIZATION);
-    let answer = service.authority.token(&service.world(), &body, authorization);
+    let answer = service.authority.token(&service.world(), base, &body, authorization);
     service.keep_revoked();
     match answer {
         Ok(json) => reply::secret_json(StatusCode::OK, json),

@@ -5,7 +5,7 @@ use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
-use crate::http::{Service, home, oauth, sse, streamable};
+use crate::http::{Link, Service, home, oauth, sse, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
@@ -44,9 +44,9 @@ impl Opening {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
     let origin = request.headers().get(ORIGIN).cloned();
-    let answer = guarded(service, request).await;
+    let answer = guarded(service, link, request).await;
     match (closing(answer), origin) {
         (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
         (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
@@ -64,21 +64,21 @@ fn closing(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn guarded(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
+async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
     let headers = request.headers();
-    let Some(host) = service.hosts.find(headers).filter(|host| host.is_asked_for(request.uri())) else {
+    let Some(host) = service.hosts.find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
         return Answer::Reply(misdirected(&request));
     };
-    if !service.hosts.is_welcome(headers) {
+    if !service.hosts.is_welcome(headers, link) {
         return Answer::Reply(unwelcome(headers));
     }
     if request.method() == Method::OPTIONS {
         return Answer::Reply(preflight());
     }
     match request.uri().path() {
-        "/mcp" => mcp(service, request).await,
-        "/messages" => Answer::Reply(messages(service, request).await),
-        "/sse" => legacy(service, &request),
+        "/mcp" => mcp(service, link, request).await,
+        "/messages" => Answer::Reply(messages(service, link, request).await),
+        "/sse" => legacy(service, link, &request),
         "/" => Answer::Reply(home_page(service, host, request.method())),
         _ => {
             let base = service.hosts.base(host);
@@ -87,13 +87,13 @@ async fn guarded(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn mcp(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
-    let principal = match oauth::bearer(service, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
+async fn mcp(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
+    let principal = match oauth::bearer(service, link, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
         Ok(principal) => principal,
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::POST => streamable::post(service, &principal, request).await,
+        Method::POST => streamable::post(service, &principal, link, request).await,
         Method::GET => match streamable::open(service, &principal, request.headers()) {
             Ok(Opened::Stream(stream)) => opened(service, Ok(stream), request.version()),
             Ok(Opened::Rest(outbox)) => {
@@ -107,8 +107,8 @@ async fn mcp(service: &Rc<Service>, request: Request<Incoming>) -> Answer {
     }
 }
 
-fn legacy(service: &Rc<Service>, request: &Request<Incoming>) -> Answer {
-    let principal = match oauth::bearer(service, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
+fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Answer {
+    let principal = match oauth::bearer(service, link, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
         Ok(principal) => principal,
         Err(challenge) => return Answer::Reply(challenge),
     };
@@ -120,9 +120,9 @@ fn legacy(service: &Rc<Service>, request: &Request<Incoming>) -> Answer {
     }
 }
 
-async fn messages(service: &Rc<Service>, request: Request<Incoming>) -> Reply {
-    match oauth::bearer(service, request.headers(), Endpoints::ANY, Endpoint::Sse) {
-        Ok(principal) if request.method() == Method::POST => sse::post(service, &principal, request).await,
+async fn messages(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Reply {
+    match oauth::bearer(service, link, request.headers(), Endpoints::ANY, Endpoint::Sse) {
+        Ok(principal) if request.method() == Method::POST => sse::post(service, &principal, link, request).await,
         Ok(_) => reply::method_not_allowed("POST"),
         Err(challenge) => challenge,
     }

@@ -5,7 +5,7 @@ use crate::http::event::{Event, Outbox, Reader};
 use crate::http::reply::{self, Reply};
 use crate::http::run::{self, Asker, Started};
 use crate::http::stream::{Name, Stream};
-use crate::http::{Service, body, oauth, streamable};
+use crate::http::{Link, Service, body, oauth, streamable};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Error, Message};
 use crate::oauth::Endpoint;
@@ -35,7 +35,7 @@ pub(crate) fn open(service: &Service, principal: &Principal) -> Result<Rc<Stream
 }
 
 /// `POST /messages?session=…`: 202 at once; the answer comes on the stream.
-pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: Request<Incoming>) -> Reply {
+pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), &principal.subject));
     let Some(stream) = stream else {
@@ -49,11 +49,11 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: 
         Err(fault) => return streamable::unread(fault),
     };
     match mcp::read(&body) {
-        Ok(Body::One(message)) => one(service, principal, &head.headers, &stream, message),
+        Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
             for message in messages {
                 match mcp::read_one(message.get().as_bytes()) {
-                    Ok(message) => drop(one(service, principal, &head.headers, &stream, message)),
+                    Ok(message) => drop(one(service, principal, (link, &head.headers), &stream, message)),
                     Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
                 }
             }
@@ -67,7 +67,13 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: 
     }
 }
 
-fn one(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, stream: &Rc<Stream>, message: Message<'_>) -> Reply {
+fn one(
+    service: &Rc<Service>,
+    principal: &Principal,
+    (link, headers): (Link, &HeaderMap),
+    stream: &Rc<Stream>,
+    message: Message<'_>,
+) -> Reply {
     let mut peer = stream.peer.borrow().clone();
     let owner = stream.name.owner();
     let world = service.world();
@@ -93,7 +99,7 @@ fn one(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, stream
         Action::Cancel(id) => service.calls.cancel(owner, &id),
         Action::Forbid { id, scope } => {
             say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
-            return oauth::forbidden(service, headers, Endpoint::Sse, &id, &scope);
+            return oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope);
         }
         Action::Run(pending) => {
             let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };

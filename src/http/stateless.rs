@@ -1,12 +1,11 @@
 //! The stateless dialect over HTTP: every POST stands for itself (MCP 2026-07-28, basic/transports).
 
-use crate::http::Service;
 use crate::http::event::Outbox;
-use crate::http::oauth;
 use crate::http::reply::{self, Reply};
 use crate::http::route::{Answer, Opening};
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::streamable::{self, PROTOCOL_VERSION};
+use crate::http::{Link, Service, oauth};
 use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Revision, Subscription};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
@@ -39,21 +38,31 @@ pub(crate) fn refused(message: &Message<'_>, error: &Error) -> Reply {
     reply::json(StatusCode::BAD_REQUEST, mcp::error_without_null(id, error))
 }
 
+/// What of a request's head its answer depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) version: Version,
+    pub(crate) link: Link,
+}
+
 /// Answers a message.
 pub(crate) async fn post(
     service: &Rc<Service>,
     principal: &Principal,
-    (headers, version): (&HeaderMap, Version),
+    from: Head<'_>,
     mut peer: Peer,
     message: Message<'_>,
 ) -> Answer {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let header = |name: &str| from.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let caller = Caller { principal, now: service.world().now, header: Some(&header) };
     match service.engine.receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
-        Action::Run(pending) => call(service, principal, (headers, version), *pending).await,
-        Action::Listen(subscription) => listen(service, principal, version, *subscription),
-        Action::Forbid { id, scope } => Answer::Reply(oauth::forbidden(service, headers, Endpoint::Mcp, &id, &scope)),
+        Action::Run(pending) => call(service, principal, from, *pending).await,
+        Action::Listen(subscription) => listen(service, principal, from.version, *subscription),
+        Action::Forbid { id, scope } => {
+            Answer::Reply(oauth::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))
+        }
         // To give a call up, a client closes its stream; there is nothing else that it could say.
         _ => Answer::Reply(reply::empty(StatusCode::ACCEPTED)),
     }
@@ -61,13 +70,8 @@ pub(crate) async fn post(
 
 /// An answer that takes time goes out on a socket of its own, so that the end of the connection is noticed: in this
 /// dialect it gives the call up.
-async fn call(
-    service: &Rc<Service>,
-    principal: &Principal,
-    (headers, version): (&HeaderMap, Version),
-    pending: Pending,
-) -> Answer {
-    let reads_events = streamable::reads_events(headers);
+async fn call(service: &Rc<Service>, principal: &Principal, from: Head<'_>, pending: Pending) -> Answer {
+    let reads_events = streamable::reads_events(from.headers);
     let owner = service.next_owner();
     let id = pending.id.clone();
     let asker = Asker { principal, owner, stream: None, reads_events, can_come_back: false };
@@ -77,7 +81,7 @@ async fn call(
         Started::Going(outbox) if reads_events => {
             service.streams.watch_answer(&outbox);
             let held = Box::new(GivenUp { service: Rc::clone(service), owner, id });
-            Answer::Stream(Opening { outbox, held, version, origin: None })
+            Answer::Stream(Opening { outbox, held, version: from.version, origin: None })
         }
         Started::Going(outbox) => Answer::Reply(streamable::slow_answer(service, outbox).await),
     }

@@ -5,8 +5,9 @@ use crate::http::event::{Event, Outbox};
 use crate::http::reply::{self, Reply};
 use crate::http::route::Answer;
 use crate::http::run::{self, Asker, Owner, Started};
+use crate::http::stateless::Head;
 use crate::http::stream::{Name, Stream};
-use crate::http::{Service, oauth, stateless};
+use crate::http::{Link, Service, oauth, stateless};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
 use crate::oauth::Endpoint;
@@ -28,6 +29,7 @@ pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pro
 /// Who posts, as far as the headers tell.
 struct Client<'a> {
     principal: &'a Principal,
+    link: Link,
     headers: &'a HeaderMap,
     session: Option<Session>,
     peer: Peer,
@@ -50,7 +52,7 @@ impl Client<'_> {
 }
 
 /// `POST /mcp`: one message of either dialect, or a batch of them from a peer of 2025-03-26.
-pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: Request<Incoming>) -> Answer {
+pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !is_json(headers) {
@@ -62,15 +64,15 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, request: 
     };
     let message = match mcp::read(&body) {
         Ok(Body::One(message)) => message,
-        Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, headers, &messages).await),
+        Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, link, headers, &messages).await),
         Err(error) => return Answer::Reply(stateless::unreadable(headers, &error)),
     };
     match mcp::dialect(&message, &stateless::headers(headers)) {
         Ok(Dialect::Stateless(envelope)) => {
             let peer = Peer::stateless(envelope);
-            stateless::post(service, principal, (headers, head.version), peer, message).await
+            stateless::post(service, principal, Head { headers, version: head.version, link }, peer, message).await
         }
-        Ok(Dialect::Handshake) => match client(service, principal, headers) {
+        Ok(Dialect::Handshake) => match client(service, principal, link, headers) {
             Ok(client) => Answer::Reply(one(service, &client, message).await),
             Err(refusal) => Answer::Reply(refusal),
         },
@@ -83,11 +85,11 @@ pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
 }
 
-fn client<'a>(service: &Service, principal: &'a Principal, headers: &'a HeaderMap) -> Result<Client<'a>, Reply> {
+fn client<'a>(service: &Service, principal: &'a Principal, link: Link, headers: &'a HeaderMap) -> Result<Client<'a>, Reply> {
     let session = session(service, principal, headers)?;
     let revision = revision(headers)?.unwrap_or(Revision::UNNAMED);
     let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
-    Ok(Client { principal, headers, session, peer, reads_events: reads_events(headers) })
+    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers) })
 }
 
 async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Reply {
@@ -97,7 +99,7 @@ async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -
         Action::Reply(status, answer) => reply::json(status_code(status), answer),
         Action::Open(answer) => welcome(service, client, peer, answer),
         Action::Run(pending) => call(service, client, *pending).await,
-        Action::Forbid { id, scope } => oauth::forbidden(service, client.headers, Endpoint::Mcp, &id, &scope),
+        Action::Forbid { id, scope } => oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope),
         other => settle(service, client, other)
             .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
     }
@@ -180,8 +182,8 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 }
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
-async fn batch(service: &Rc<Service>, principal: &Principal, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
-    let client = match client(service, principal, headers) {
+async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
+    let client = match client(service, principal, link, headers) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
         Ok(_) => {
             let error = Error::invalid_request("Invalid request: this revision has no batches");

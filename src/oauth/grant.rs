@@ -7,7 +7,7 @@ use super::form::Parameters;
 use super::life::Life;
 use super::replay::Unspendable;
 use super::token::Issue;
-use super::{Authority, Error, redirect, scope};
+use super::{Authority, Base, Error, redirect, scope};
 use crate::audit::Event;
 use crate::limits;
 use crate::principal::GrantId;
@@ -16,7 +16,13 @@ use crate::world::World;
 
 impl Authority {
     /// `grant_type=authorization_code`. Nothing is spent before everything else held, the proof key last.
-    pub(super) fn exchange(&self, world: &World<'_>, client: &Client, parameters: &Parameters<'_>) -> Result<Vec<u8>, Error> {
+    pub(super) fn exchange(
+        &self,
+        world: &World<'_>,
+        base: &Base,
+        client: &Client,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<u8>, Error> {
         let text = parameters.required("code", "code is missing.")?;
         let redirect_uri = parameters.required("redirect_uri", "redirect_uri is missing.")?;
         let verifier = parameters.required("code_verifier", "code_verifier is missing.")?;
@@ -31,7 +37,7 @@ impl Authority {
         if code.redirect_uri != redirect::exact(redirect_uri) {
             return Err(Error::invalid_grant("redirect_uri is not that of the code"));
         }
-        let target = code.allowance.target.narrowed(parameters.one("resource")?, self.settings.bases.iter())?;
+        let target = code.allowance.target.narrowed(parameters.one("resource")?, self.bases(base))?;
         if !code.challenge.is_met_by(verifier) {
             return Err(Error::invalid_grant("code_verifier does not fit"));
         }
@@ -46,7 +52,13 @@ impl Authority {
     }
 
     /// `grant_type=refresh_token`. The token keeps what was allowed; the access token may get less.
-    pub(super) fn refresh(&self, world: &World<'_>, client: &Client, parameters: &Parameters<'_>) -> Result<Vec<u8>, Error> {
+    pub(super) fn refresh(
+        &self,
+        world: &World<'_>,
+        base: &Base,
+        client: &Client,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<u8>, Error> {
         let text = parameters.required("refresh_token", "refresh_token is missing.")?;
         let opened = self
             .ring
@@ -61,7 +73,7 @@ impl Authority {
             return Err(Error::invalid_grant("refresh token expired"));
         }
         self.stands(&allowance)?;
-        let target = allowance.target.narrowed(parameters.one("resource")?, self.settings.bases.iter())?;
+        let target = allowance.target.narrowed(parameters.one("resource")?, self.bases(base))?;
         let scopes = scope::narrowed(self.scopes(), allowance.scopes, parameters.one("scope")?)?;
         let presented =
             Presented { grant: allowance.grant, holder: holder(&allowance), counter: token.counter, life: token.life };

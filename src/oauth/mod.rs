@@ -70,6 +70,13 @@ pub enum Mode {
     Demo,
     /// Nobody signs in, and everybody may do everything: for test suites that cannot send a token.
     Open,
+    /// Whom the owner lets in.
+    Own {
+        /// With a name and a password.
+        users: bool,
+        /// With a code that the owner shows.
+        pairing: bool,
+    },
 }
 
 /// The https redirect URIs that are allowed where the owner says nothing: those of Claude.

@@ -177,7 +177,7 @@ impl Bench {
     }
 
     fn token(&self, body: &str) -> Result<Value, Error> {
-        let answer = self.authority.token(&self.world(), body.as_bytes(), None)?;
+        let answer = self.authority.token(&self.world(), &self.base, body.as_bytes(), None)?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 

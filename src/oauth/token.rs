@@ -5,7 +5,7 @@ use super::client::Client;
 use super::error::json;
 use super::form::Parameters;
 use super::life::Life;
-use super::{Authority, Error};
+use super::{Authority, Base, Error};
 use crate::audit::Event;
 use crate::limits;
 use crate::seal::Purpose;
@@ -35,17 +35,17 @@ impl Authority {
     ///
     /// # Errors
     /// RFC 6749 5.2. The answer says `Cache-Control: no-store`, as the good one does.
-    pub fn token(&self, world: &World<'_>, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
-        let issued = self.issued(world, form, authorization);
+    pub fn token(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+        let issued = self.issued(world, base, form, authorization);
         issued.inspect_err(|error| world.audit.record(&Event::TokenRefused { reason: error.reason() }))
     }
 
-    fn issued(&self, world: &World<'_>, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+    fn issued(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
         let client = Client::authenticate(&self.ring, &parameters, authorization)?;
         match parameters.required("grant_type", "grant_type is missing.")? {
-            "authorization_code" => self.exchange(world, &client, &parameters),
-            "refresh_token" => self.refresh(world, &client, &parameters),
+            "authorization_code" => self.exchange(world, base, &client, &parameters),
+            "refresh_token" => self.refresh(world, base, &client, &parameters),
             _ => Err(Error::unsupported_grant_type()),
         }
     }
@@ -78,7 +78,7 @@ mod tests {
         let bench = Bench::new();
         for client_id in ["", "forged", &bench.code()] {
             let body = form(&[("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", client_id)]);
-            let error = bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err();
+            let error = bench.authority.token(&bench.world(), &bench.base, body.as_bytes(), None).unwrap_err();
             assert_eq!((error.status(), error.error()), (401, "invalid_client"), "{client_id:.50}");
         }
         assert!(bench.audit.has("TokenRefused"));
@@ -95,7 +95,11 @@ mod tests {
             ("Authorization_Code", "unsupported_grant_type"),
         ] {
             let body = form(&[("grant_type", grant_type), ("client_id", &bench.client)]);
-            assert_eq!(bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err().error(), error, "{grant_type}");
+            assert_eq!(
+                bench.authority.token(&bench.world(), &bench.base, body.as_bytes(), None).unwrap_err().error(),
+                error,
+                "{grant_type}"
+            );
         }
     }
 
@@ -109,7 +113,11 @@ mod tests {
             (doubled.as_str(), "invalid_request"),
             (long.as_str(), "invalid_request"),
         ] {
-            assert_eq!(bench.authority.token(&bench.world(), body.as_bytes(), None).unwrap_err().error(), error, "{body:.50}");
+            assert_eq!(
+                bench.authority.token(&bench.world(), &bench.base, body.as_bytes(), None).unwrap_err().error(),
+                error,
+                "{body:.50}"
+            );
         }
     }
 

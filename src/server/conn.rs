@@ -2,7 +2,7 @@
 
 use crate::http::route::{self, Answer, Opening};
 use crate::http::sse::Writer;
-use crate::http::{Body, Service};
+use crate::http::{Body, Link, Service};
 use crate::limits;
 use crate::server::stop::{Stop, Ticket};
 use hyper::body::Incoming;
@@ -26,12 +26,12 @@ use tokio::time::Sleep;
 type Note = Rc<RefCell<Option<Opening>>>;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S>(socket: S, service: Rc<Service>, stop: Rc<Stop>, ticket: Ticket)
+pub(crate) async fn serve<S>(socket: S, link: Link, service: Rc<Service>, stop: Rc<Stop>, ticket: Ticket)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let note = Note::default();
-    let Some((socket, opening)) = converse(socket, &service, &stop, &note).await else { return };
+    let Some((socket, opening)) = converse(socket, link, &service, &stop, &note).await else { return };
     let writer = Writer::new(&opening.outbox, opening.version, &opening.cors_lines());
     let _held = opening.held;
     if let Err(error) = writer.drive(socket).await {
@@ -41,11 +41,11 @@ where
 }
 
 /// Answers requests until the connection ends, or until one of them opens a stream.
-async fn converse<S>(socket: S, service: &Rc<Service>, stop: &Stop, note: &Note) -> Option<(S, Opening)>
+async fn converse<S>(socket: S, link: Link, service: &Rc<Service>, stop: &Stop, note: &Note) -> Option<(S, Opening)>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let answer = |request| answer(Rc::clone(service), Rc::clone(note), request);
+    let answer = |request| answer(link, Rc::clone(service), Rc::clone(note), request);
     let io = Patient { io: TokioIo::new(socket), patience: None };
     let mut connection = Box::pin(builder().serve_connection(io, service_fn(answer)));
     let mut stopping = pin!(stop.begun());
@@ -61,7 +61,7 @@ where
         }
         ended.map(|result| {
             if let Err(error) = result {
-                log::debug!("a connection broke: {error}");
+                log::debug!("a connection from {} broke: {error}", link.peer);
             }
             false
         })
@@ -83,8 +83,8 @@ fn builder() -> Builder {
     builder
 }
 
-async fn answer(service: Rc<Service>, note: Note, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    match route::answer(&service, request).await {
+async fn answer(link: Link, service: Rc<Service>, note: Note, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    match route::answer(&service, link, request).await {
         Answer::Reply(reply) => Ok(reply),
         Answer::Stream(opening) => {
             note.replace(Some(opening));

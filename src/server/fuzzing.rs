@@ -2,7 +2,7 @@
 
 use crate::audit::Nothing;
 use crate::config::{Auth, Config};
-use crate::http::Service;
+use crate::http::{Link, Service};
 use crate::server::{Server, conn, runtime, stop::Stop};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -26,7 +26,7 @@ impl Bench {
         let state = std::env::temp_dir().join(format!("perchd-fuzz-{}", std::process::id()));
         let config = Config { auth: Auth::Open, ..Config::with_state(state) };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787));
-        let service = Server::new(config).builtin().service(address, Box::new(Nothing)).expect("a server");
+        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server");
         Bench { runtime: runtime().expect("a runtime"), service }
     }
 
@@ -40,7 +40,7 @@ impl Bench {
         self.runtime.block_on(async {
             far.set_nonblocking(true).expect("a socket");
             let far = UnixStream::from_std(far).expect("a socket");
-            let served = tokio::task::spawn_local(conn::serve(far, Rc::clone(&self.service), stop, ticket));
+            let served = tokio::task::spawn_local(conn::serve(far, Link::LOOPBACK, Rc::clone(&self.service), stop, ticket));
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), served).await.expect("an end");
         });
         let mut answers = Vec::new();

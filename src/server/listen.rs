@@ -1,7 +1,7 @@
 //! Accepting connections.
 
 use crate::error::{Error, Exit};
-use crate::http::Service;
+use crate::http::{Link, Service};
 use crate::limits;
 use crate::server::conn;
 use crate::server::stop::Stop;
@@ -40,7 +40,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc
         });
         match accepted.await {
             None => return,
-            Some(Ok((socket, _))) => welcome(socket, &service, &stop),
+            Some(Ok((socket, peer))) => welcome(socket, peer, &service, &stop),
             Some(Err(error)) => {
                 // Out of file descriptors, most likely. Those that are open go on and will free some.
                 log::warn!("cannot accept a connection: {error}");
@@ -50,7 +50,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc
     }
 }
 
-fn welcome(socket: TcpStream, service: &Rc<Service>, stop: &Rc<Stop>) {
+fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, stop: &Rc<Stop>) {
     let Some(ticket) = stop.ticket() else {
         log::warn!("{} connections are open: one more was turned away", limits::CONNECTIONS);
         let _ = socket.try_write(FULL);
@@ -58,5 +58,8 @@ fn welcome(socket: TcpStream, service: &Rc<Service>, stop: &Rc<Stop>) {
     };
     // Answers are written whole: waiting for more to put into the same packet only delays them.
     let _ = socket.set_nodelay(true);
-    tokio::task::spawn_local(conn::serve(socket, Rc::clone(service), Rc::clone(stop), ticket));
+    // Gone already: nobody is there to be answered.
+    let Ok(local) = socket.local_addr() else { return };
+    let link = Link { peer: peer.ip().to_canonical(), local: local.ip().to_canonical(), is_tls: false };
+    tokio::task::spawn_local(conn::serve(socket, link, Rc::clone(service), Rc::clone(stop), ticket));
 }

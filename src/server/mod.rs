@@ -20,6 +20,7 @@ use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
 use crate::world::{Clock, Kernel, World};
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -92,6 +93,22 @@ impl Server {
         self
     }
 
+    /// What is offered; nothing is opened for it.
+    ///
+    /// # Errors
+    /// When a tool, resource or prompt is wrong.
+    pub(crate) fn checked(self) -> Result<Catalog, Error> {
+        self.fault.map_or(Ok(self.catalog), Err)
+    }
+
+    /// A server with the tools in the box and this configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be read or something in it is wrong.
+    pub fn from_config(file: impl AsRef<Path>) -> Result<Self, Error> {
+        Config::from_file(file.as_ref()).map(|config| Server::new(config).builtin())
+    }
+
     fn note(mut self, result: Result<(), Error>) -> Self {
         self.fault = self.fault.or(result.err());
         self
@@ -110,10 +127,12 @@ impl Server {
     /// # Errors
     /// When a tool is wrong, the address is taken or the state cannot be read or written.
     pub fn bind(self) -> Result<Bound, Error> {
-        let listener = listen::bind(self.config.listen)?;
-        let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let service = self.service(address, Box::new(Stderr::new()))?;
-        Ok(Bound { listener, address, service })
+        let listeners = self.config.listen.iter().map(|address| listen::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let address = |listener: &StdListener| listener.local_addr();
+        let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
+        let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
+        let service = self.service(&addresses, Box::new(Stderr::new()))?;
+        Ok(Bound { listeners, addresses, service })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -123,15 +142,15 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        serve(listener, self.service(address, Box::new(Stderr::new()))?, stop).await;
+        serve(vec![listener], self.service(&[address], Box::new(Stderr::new()))?, stop).await;
         Ok(())
     }
 
-    fn service(mut self, address: SocketAddr, audit: Box<dyn Audit>) -> Result<Rc<Service>, Error> {
+    fn service(mut self, addresses: &[SocketAddr], audit: Box<dyn Audit>) -> Result<Rc<Service>, Error> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        self.config.check(address)?;
+        addresses.iter().try_for_each(|address| self.config.check(*address))?;
         let state = State::open(&self.config.state)?;
         let clock = Clock::start(0);
         let world = World { now: clock.now(), random: &Kernel::new(), audit: &*audit };
@@ -148,9 +167,8 @@ impl Server {
             }
         });
         Service::new(Parts {
-            address,
-            name: self.config.name,
-            auth: self.config.auth,
+            port: addresses.first().map_or(0, SocketAddr::port),
+            config: self.config,
             implementation,
             catalog: self.catalog,
             instructions: self.instructions,
@@ -168,15 +186,20 @@ impl Server {
 /// A server that has its address.
 #[derive(Debug)]
 pub struct Bound {
-    listener: StdListener,
-    address: SocketAddr,
+    listeners: Vec<StdListener>,
+    addresses: Vec<SocketAddr>,
     service: Rc<Service>,
 }
 
 impl Bound {
-    /// Where it listens.
+    /// Where it listens: never nowhere.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The first of them.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
     }
 
     /// Runs until SIGTERM or SIGINT, on this thread.
@@ -186,7 +209,7 @@ impl Bound {
     pub fn run(self) -> Result<(), Error> {
         let system = |error| Error::new(Exit::System, "cannot start the event loop").because(error);
         runtime().map_err(system)?.block_on(async {
-            let listener = TcpListener::from_std(self.listener).map_err(system)?;
+            let listeners = self.listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(system)?;
             let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
             let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
             let stop = poll_fn(|context| match terminate.poll_recv(context) {
@@ -198,7 +221,7 @@ impl Bound {
                 let signal = stop.await;
                 log::info!("{signal}: stopping");
             };
-            serve(listener, self.service, stop).await;
+            serve(listeners, self.service, stop).await;
             Ok(())
         })
     }
@@ -208,15 +231,18 @@ fn runtime() -> std::io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
 }
 
-async fn serve(listener: TcpListener, service: Rc<Service>, until: impl Future<Output = ()>) {
+async fn serve(listeners: Vec<TcpListener>, service: Rc<Service>, until: impl Future<Output = ()>) {
     let stop = Rc::new(Stop::default());
-    let accepting = tokio::task::spawn_local(listen::accept(listener, Rc::clone(&service), Rc::clone(&stop)));
+    let accept = |listener| tokio::task::spawn_local(listen::accept(listener, Rc::clone(&service), Rc::clone(&stop)));
+    let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
     until.await;
     stop.begin();
     service.close_streams();
     // Its end closes the listener: who connects now is refused at once and tries the next start.
-    let _ = accepting.await;
+    for accepting in accepting {
+        let _ = accepting.await;
+    }
     keeping_alive.abort();
     match stop.drained().await {
         0 => log::debug!("all connections are closed"),

@@ -33,7 +33,7 @@ fn a_wrong_word_ends_with_64_and_says_where_to_look() {
         (&["serve", "-x"], "invalid option '-x'"),
         (&["serve", "--listen"], "missing argument for option '--listen'"),
         (&["serve", "--listen", "8787"], "--listen 8787: not ADDRESS:PORT"),
-        (&["serve", "--auth", "none"], "--auth none: not `demo` or `open`"),
+        (&["serve", "--auth", "none"], "--auth none: not `demo`, `open`, `users` or `pairing`"),
     ] {
         let (code, stdout, stderr) = run(args);
         assert_eq!(code, 64, "{args:?}");

@@ -5,6 +5,7 @@
 
 mod board;
 mod cli;
+mod configs;
 mod embed;
 mod http_abuse;
 mod limits;

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run(state: &Path) -> Result<(), Box<dyn Error>> {
     let (listen, auth) = options(Parser::from_env())?;
-    let config = Config { listen, auth, ..Config::with_state(state.to_owned()) };
+    let config = Config { listen: vec![listen], auth, ..Config::with_state(state.to_owned()) };
     let bound = server(config).bind()?;
     writeln!(io::stdout(), "listening on {}", bound.address())?;
     Ok(bound.run()?)

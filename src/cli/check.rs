@@ -1,0 +1,82 @@
+//! `perchd check`: what a configuration comes to, or the first thing that is wrong with it.
+
+use crate::cli::{configured, say, usage, value};
+use crate::config::{Config, Tls};
+use crate::error::Error;
+use crate::http;
+use crate::server::Server;
+use crate::tool::{Catalog, Effect};
+use lexopt::{Arg, Parser};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+const HELP: &str = "\
+Reads the configuration and prints what it comes to, or the first thing that
+is wrong with it. Changes nothing.
+
+Usage: perchd check [FILE]
+
+  FILE                  The configuration [/etc/perchd/perchd.toml]
+
+Exit: 0 if it is good, 78 if it is not.
+";
+
+/// Prints what holds.
+pub(super) fn run(mut words: Parser) -> Result<(), Error> {
+    let mut file = None;
+    while let Some(word) = words.next().map_err(usage)? {
+        match word {
+            Arg::Short('h') | Arg::Long("help") => return say(HELP),
+            Arg::Long("config") if file.is_none() => file = Some(PathBuf::from(value(&mut words)?)),
+            Arg::Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let config = configured(file.as_deref())?;
+    let server = Server::new(config.clone()).builtin();
+    say(&effective(&config, &server.checked()?))
+}
+
+// Writing to a String does not fail.
+fn effective(config: &Config, catalog: &Catalog) -> String {
+    let mut text = String::new();
+    let file = config.file.as_ref().map_or_else(|| "none: what holds without one".to_owned(), |file| file.display().to_string());
+    let _ = writeln!(text, "Configuration  {file}\nBoard          {}", config.name);
+    for address in &config.listen {
+        let _ = writeln!(text, "Listens on     {address}");
+    }
+    let tls = match &config.tls {
+        Tls::Off => "off: plain HTTP".to_owned(),
+        Tls::Own => "certificate of the board's own CA".to_owned(),
+        Tls::Files { certificate, .. } => format!("certificate {}", certificate.display()),
+    };
+    let plain = if config.allow_plain { ", plain HTTP is allowed as well" } else { "" };
+    let _ = writeln!(text, "TLS            {tls}{plain}");
+    for base in http::origins(config) {
+        let _ = writeln!(text, "Reached as     {base}");
+    }
+    let _ = writeln!(text, "State          {}", config.state.display());
+    let _ = writeln!(text, "Signing in     {}", config.auth.as_str());
+    for user in &config.users {
+        let scopes = user.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.join(" "));
+        let _ = writeln!(text, "  user         {}: {scopes}", user.name);
+    }
+    tools(&mut text, catalog);
+    text
+}
+
+fn tools(text: &mut String, catalog: &Catalog) {
+    for scope in catalog.scopes() {
+        let writes = if scope.is_write { " (writes)" } else { "" };
+        let _ = writeln!(text, "Scope          {}{writes}", scope.name);
+        for tool in catalog.tools().iter().filter(|tool| tool.spec().scope() == scope.name) {
+            let spec = tool.spec();
+            let effect = match spec.effect() {
+                Effect::Reads => "reads",
+                Effect::Writes => "writes",
+                Effect::Destroys => "destroys",
+            };
+            let _ = writeln!(text, "  {:<12} {effect}: {}", spec.name(), spec.about());
+        }
+    }
+}

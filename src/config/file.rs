@@ -1,0 +1,107 @@
+//! The shape of the file. Whatever it does not name is refused.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use std::fmt;
+use std::path::PathBuf;
+use toml::Spanned;
+
+/// A value, and where it stands.
+pub(super) type Placed<T> = Spanned<T>;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) name: Option<Placed<String>>,
+    pub(super) listen: Option<OneOrMore>,
+    pub(super) state: Option<Placed<PathBuf>>,
+    pub(super) names: Vec<Placed<String>>,
+    pub(super) public: Vec<Placed<String>>,
+    pub(super) origins: Vec<Placed<String>>,
+    pub(super) auth: AuthTable,
+    pub(super) tls: Option<Placed<TlsTable>>,
+}
+
+/// `[auth]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AuthTable {
+    pub(super) mode: Option<OneOrMore>,
+    pub(super) redirect_uris: Vec<Placed<String>>,
+    pub(super) audience: Option<Placed<String>>,
+    pub(super) users: Users,
+}
+
+/// `[auth.users.NAME]`, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Users(pub(super) Vec<(Placed<String>, UserTable)>);
+
+/// One user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserTable {
+    pub(super) password: Placed<String>,
+    pub(super) scopes: Option<Vec<Placed<String>>>,
+}
+
+impl fmt::Debug for UserTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserTable").finish_non_exhaustive()
+    }
+}
+
+/// `[tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TlsTable {
+    pub(super) mode: Option<Placed<String>>,
+    pub(super) certificate: Option<Placed<PathBuf>>,
+    pub(super) key: Option<Placed<PathBuf>>,
+    pub(super) allow_plain: bool,
+}
+
+/// A text, or several in brackets.
+#[derive(Debug)]
+pub(super) struct OneOrMore(pub(super) Vec<Placed<String>>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            One(String),
+            More(Vec<String>),
+        }
+        let placed = Placed::<Either>::deserialize(deserializer)?;
+        let span = placed.span();
+        let texts = match placed.into_inner() {
+            Either::One(text) => vec![text],
+            Either::More(texts) if texts.is_empty() => return Err(D::Error::custom("there is nothing in the brackets")),
+            Either::More(texts) => texts,
+        };
+        Ok(OneOrMore(texts.into_iter().map(|text| Placed::new(span.clone(), text)).collect()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Users;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table for each user, such as [auth.users.anna]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
+                let mut users = Vec::new();
+                while let Some(name) = map.next_key::<Placed<String>>()? {
+                    users.push((name, map.next_value()?));
+                }
+                Ok(Users(users))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}

@@ -1,0 +1,74 @@
+//! `perchd check`, over each file of `tests/configs`: a good one passes; a bad one says in its first line what is told.
+
+use crate::board::{Folder, command};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn check(file: &Path) -> (Option<i32>, String, String) {
+    let output = command().arg("check").arg(file).env("XDG_STATE_HOME", "/nonexistent/state").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn files(prefix: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs");
+    let is_meant = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(is_meant).collect();
+    assert!(files.len() > 2, "{prefix}");
+    files
+}
+
+#[test]
+fn a_good_configuration_is_printed() {
+    for file in files("good-") {
+        let (code, stdout, stderr) = check(&file);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{}", file.display());
+        assert!(stdout.contains(file.to_str().unwrap()) && stdout.contains("system:read"), "{stdout}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line_and_a_remedy() {
+    for file in files("bad-") {
+        let text = fs::read_to_string(&file).unwrap();
+        let told = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        let (line, what) = told.strip_prefix("line ").map_or((None, told), |told| {
+            let (line, what) = told.split_once(": ").unwrap();
+            (Some(line), what)
+        });
+        let (code, stdout, stderr) = check(&file);
+        assert_eq!((code, stdout.as_str()), (Some(78), ""), "{}: {stderr}", file.display());
+        let place = line.map_or_else(|| file.display().to_string(), |line| format!("{}:{line}: ", file.display()));
+        assert!(stderr.starts_with(&format!("perchd: {place}")), "{}: {stderr}", file.display());
+        assert!(stderr.contains(what) && stderr.contains("\n  "), "{}: {stderr}", file.display());
+        assert!(!stderr.contains("hunter2") && !stderr.contains("$pbkdf2"), "{stderr}");
+    }
+}
+
+#[test]
+fn everything_that_holds_is_shown() {
+    let (_, stdout, _) = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/good-lan.toml"));
+    for line in [
+        "Board          Greenhouse",
+        "Listens on     0.0.0.0:8787",
+        "Listens on     [::1]:8787",
+        "TLS            certificate of the board's own CA, plain HTTP is allowed as well",
+        "Reached as     https://greenhouse.example.org",
+        "Reached as     https://greenhouse.local:8787",
+        "Reached as     https://192.168.1.20:8787",
+        "State          /var/lib/perchd",
+        "Signing in     users, pairing",
+        "  user         anna: everything",
+        "  user         ben@example.org: system:read",
+    ] {
+        assert!(stdout.lines().any(|shown| shown == line), "{line}:\n{stdout}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let folder = Folder::new();
+    let file = folder.path().join("none.toml");
+    let (code, _, stderr) = check(&file);
+    assert_eq!(code, Some(78));
+    assert!(stderr.contains(file.to_str().unwrap()) && stderr.contains("--config"), "{stderr}");
+}
