@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// What the command line said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     file: Option<PathBuf>,
     listen: Option<SocketAddr>,
@@ -69,10 +69,15 @@ pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> 
         }
     }
     crate::log::start();
-    let config = options.config()?;
+    let config = options.clone().config()?;
     let auth = config.auth;
     let name = config.name.clone();
-    let bound = Server::new(config).builtin().bind()?;
+    let has_file = config.file.is_some();
+    let mut server = Server::new(config).builtin();
+    if has_file {
+        server = server.reread(move || options.clone().config());
+    }
+    let bound = server.bind()?;
     say(&greeting(&bound, &name, auth))?;
     bound.run()
 }

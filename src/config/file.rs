@@ -21,6 +21,8 @@ pub(super) struct File {
     pub(super) origins: Vec<Placed<String>>,
     pub(super) auth: AuthTable,
     pub(super) tls: Option<Placed<TlsTable>>,
+    pub(super) tools: ToolsTable,
+    pub(super) limits: LimitsTable,
 }
 
 /// `[auth]`.
@@ -59,6 +61,22 @@ pub(super) struct TlsTable {
     pub(super) certificate: Option<Placed<PathBuf>>,
     pub(super) key: Option<Placed<PathBuf>>,
     pub(super) allow_plain: bool,
+}
+
+/// `[tools]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ToolsTable {
+    pub(super) hide: Vec<Placed<String>>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsTable {
+    pub(super) connections: Option<Placed<usize>>,
+    pub(super) streams: Option<Placed<usize>>,
+    pub(super) calls: Option<Placed<usize>>,
 }
 
 /// A text, or several in brackets.

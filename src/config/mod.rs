@@ -5,6 +5,7 @@ mod read;
 mod text;
 
 use crate::error::{Error, Exit};
+use crate::limits;
 use std::env;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -88,6 +89,23 @@ pub enum Tls {
     },
 }
 
+/// How much the board gives at once. What it could give at most stands in [`limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open sockets; at most [`limits::CONNECTIONS`].
+    pub connections: usize,
+    /// Open event streams; at most [`limits::STREAMS`].
+    pub streams: usize,
+    /// Calls that run at the same time; at most [`limits::CALLS`].
+    pub calls: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { connections: limits::CONNECTIONS, streams: limits::STREAMS, calls: limits::CALLS }
+    }
+}
+
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -115,6 +133,10 @@ pub struct Config {
     pub tls: Tls,
     /// Whether plain HTTP may be spoken with other computers although there is a certificate.
     pub allow_plain: bool,
+    /// Tools of the box that are not offered.
+    pub hidden: Vec<String>,
+    /// How much the board gives at once.
+    pub limits: Limits,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -144,6 +166,8 @@ impl Config {
             audience: None,
             tls: Tls::Off,
             allow_plain: false,
+            hidden: Vec::new(),
+            limits: Limits::default(),
             name,
         }
     }

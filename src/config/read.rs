@@ -1,7 +1,7 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
-use super::file::{AuthTable, File, Placed, TlsTable, Users};
-use super::{Auth, Config, Tls, User, names_of, text};
+use super::file::{AuthTable, File, LimitsTable, Placed, TlsTable, Users};
+use super::{Auth, Config, Limits, Tls, User, names_of, text};
 use crate::error::{Error, Exit};
 use crate::limits;
 use std::ops::Range;
@@ -42,6 +42,8 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         audience: file.auth.audience.as_ref().map(|audience| source.checked(audience, audience_name)).transpose()?,
         tls,
         allow_plain,
+        hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
+        limits: source.limits(&file.limits)?,
         name,
     };
     config.listen.iter().try_for_each(|address| config.check(*address)).map_err(|error| error.at(path.display()))?;
@@ -132,6 +134,23 @@ impl Source<'_> {
             }
         };
         Ok((tls, table.allow_plain))
+    }
+
+    fn limits(&self, table: &LimitsTable) -> Result<Limits, Error> {
+        let most = Limits::default();
+        let within = |value: &Option<Placed<usize>>, most: usize| match value {
+            None => Ok(most),
+            Some(value) if (1..=most).contains(value.get_ref()) => Ok(*value.get_ref()),
+            Some(value) => {
+                let what = format!("{} is not between 1 and {most}", value.get_ref());
+                Err(self.fault(value.span(), what, "The upper bound is what a Pi Zero has memory for."))
+            }
+        };
+        Ok(Limits {
+            connections: within(&table.connections, most.connections)?,
+            streams: within(&table.streams, most.streams)?,
+            calls: within(&table.calls, most.calls)?,
+        })
     }
 
     fn absolute(&self, path: &Placed<PathBuf>) -> Result<PathBuf, Error> {

@@ -1,5 +1,6 @@
 //! The home page: what this is, how to connect, and the tools.
 
+use crate::config::Auth;
 use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, connect, page};
@@ -10,7 +11,8 @@ use hyper::StatusCode;
 pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
     let origin = host.origin();
     let is_open = !service.authority.signs_in();
-    let tools = service.engine.catalog().tools().iter().map(Tool::spec).map(|spec| page::ToolRow {
+    let engine = service.engine();
+    let tools = engine.catalog().tools().iter().map(Tool::spec).map(|spec| page::ToolRow {
         name: spec.name().to_owned(),
         title: spec.title().unwrap_or(spec.name()).to_owned(),
         about: spec.about().to_owned(),
@@ -18,10 +20,10 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
         is_write: spec.effect() != Effect::Reads,
     });
     let home = page::Home {
-        board: service.name.clone(),
-        blocks: connect::blocks(&origin, &service.name, is_open),
+        board: service.config().name.clone(),
+        blocks: connect::blocks(&origin, &service.config().name, is_open),
         tools: tools.collect(),
-        is_demo: service.is_demo,
+        is_demo: service.config().auth == Auth::Demo,
         is_open,
         origin,
     };

@@ -66,12 +66,8 @@ pub(crate) struct Parts {
     /// Where it listens, by the first of its listeners.
     pub(crate) port: u16,
     pub(crate) config: Config,
-    pub(crate) implementation: Implementation,
+    pub(crate) identity: Identity,
     pub(crate) catalog: Catalog,
-    /// What the model of each client is told about the server.
-    pub(crate) instructions: Option<String>,
-    /// Tells of changes, if anything here changes.
-    pub(crate) changes: Option<Changes>,
     pub(crate) keys: Rc<KeyRing>,
     pub(crate) boot: [u8; 16],
     /// What was revoked before this start, as [`Parts::keep`] was given it.
@@ -82,12 +78,31 @@ pub(crate) struct Parts {
     pub(crate) keep: Box<dyn Fn(&str)>,
 }
 
+/// What a server says of itself, whatever it offers.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) implementation: Implementation,
+    /// What the model of each client is told about the server.
+    pub(crate) instructions: Option<String>,
+    /// Tells of changes, if anything here changes.
+    pub(crate) changes: Option<Changes>,
+}
+
+impl Identity {
+    fn engine(&self, catalog: Catalog, keys: &Rc<KeyRing>) -> Engine {
+        Engine::new(self.implementation.clone(), catalog, Rc::clone(keys))
+            .instructions(self.instructions.clone())
+            .tells_changes(self.changes.is_some())
+    }
+}
+
 /// What every request of one server shares.
 pub(crate) struct Service {
-    name: String,
-    is_demo: bool,
-    hosts: Hosts,
-    engine: Engine,
+    config: RefCell<Rc<Config>>,
+    hosts: RefCell<Rc<Hosts>>,
+    engine: RefCell<Rc<Engine>>,
+    identity: Identity,
+    port: u16,
     keys: Rc<KeyRing>,
     authority: Authority,
     clock: Clock,
@@ -111,25 +126,14 @@ impl Service {
     /// When the list of what was revoked is damaged: without it, revoked tokens would come back to life.
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, Error> {
         let hosts = Hosts::new(&parts.config, parts.port);
-        let settings = Settings {
-            mode: match parts.config.auth {
-                Auth::Demo => Mode::Demo,
-                Auth::Open => Mode::Open,
-                Auth::Own { users, pairing } => Mode::Own { users, pairing },
-            },
-            scopes: parts.catalog.scopes(),
-            board: parts.config.name.clone(),
-            redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(parts.config.redirect_uris).collect(),
-            bases: vec![hosts.canonical()],
-        };
-        let changes = parts.changes.clone();
+        let settings = settings(&parts.config, &parts.catalog, &hosts);
+        let changes = parts.identity.changes.clone();
         let service = Service {
-            name: parts.config.name,
-            is_demo: parts.config.auth == Auth::Demo,
-            hosts,
-            engine: Engine::new(parts.implementation, parts.catalog, Rc::clone(&parts.keys))
-                .instructions(parts.instructions)
-                .tells_changes(parts.changes.is_some()),
+            config: RefCell::new(Rc::new(parts.config)),
+            hosts: RefCell::new(Rc::new(hosts)),
+            engine: RefCell::new(Rc::new(parts.identity.engine(parts.catalog, &parts.keys))),
+            identity: parts.identity,
+            port: parts.port,
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
             keys: parts.keys,
             clock: parts.clock,
@@ -152,6 +156,7 @@ impl Service {
                 Error::new(Exit::Config, fault.to_string()).at("revoked").remedy(remedy)
             })?;
         }
+        service.streams.limit(service.config().limits.streams);
         let service = Rc::new(service);
         if let Some(changes) = changes {
             let weak = Rc::downgrade(&service);
@@ -162,6 +167,42 @@ impl Service {
             });
         }
         Ok(service)
+    }
+
+    /// Puts another configuration in force, and what it offers. Streams and sessions go on.
+    ///
+    /// # Errors
+    /// When it would let anybody in; then nothing changes.
+    pub(crate) fn reload(&self, config: Config, catalog: Catalog) -> Result<(), Error> {
+        config.listen.iter().try_for_each(|address| config.check(*address))?;
+        let hosts = Hosts::new(&config, self.port);
+        self.authority.reload(settings(&config, &catalog, &hosts));
+        self.streams.limit(config.limits.streams);
+        self.hosts.replace(Rc::new(hosts));
+        self.engine.replace(Rc::new(self.identity.engine(catalog, &self.keys)));
+        self.config.replace(Rc::new(config));
+        if let Some(changes) = &self.identity.changes {
+            changes.tools();
+            changes.resources();
+            changes.prompts();
+        }
+        self.end_revoked_streams();
+        Ok(())
+    }
+
+    /// What holds now.
+    pub(crate) fn config(&self) -> Rc<Config> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// The names under which the server answers.
+    fn hosts(&self) -> Rc<Hosts> {
+        Rc::clone(&self.hosts.borrow())
+    }
+
+    /// What answers messages. A request that has begun goes on with the one that it began with.
+    fn engine(&self) -> Rc<Engine> {
+        Rc::clone(&self.engine.borrow())
     }
 
     /// What the engine knows of the client of a session.
@@ -237,8 +278,23 @@ impl Service {
     }
 }
 
+/// What the authorization server must know of a configuration.
+fn settings(config: &Config, catalog: &Catalog, hosts: &Hosts) -> Settings {
+    Settings {
+        mode: match config.auth {
+            Auth::Demo => Mode::Demo,
+            Auth::Open => Mode::Open,
+            Auth::Own { users, pairing } => Mode::Own { users, pairing },
+        },
+        scopes: catalog.scopes(),
+        board: config.name.clone(),
+        redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(config.redirect_uris.iter().cloned()).collect(),
+        bases: vec![hosts.canonical()],
+    }
+}
+
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("name", &self.name).field("hosts", &self.hosts).finish_non_exhaustive()
+        f.debug_struct("Service").field("config", &self.config).field("hosts", &self.hosts).finish_non_exhaustive()
     }
 }

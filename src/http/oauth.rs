@@ -1,5 +1,6 @@
 //! The endpoints of the authorization server over HTTP, and the bearer check of the others.
 
+use crate::config::Auth;
 use crate::http::body::{self, Fault};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
@@ -79,7 +80,7 @@ pub(crate) fn bearer(
 ) -> Result<Principal, Reply> {
     let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     service.authority.bearer(&service.world(), authorization, endpoints).map_err(|refusal| {
-        let challenge = challenge(&base(service, link, headers), endpoint, service.authority.scopes(), &refusal);
+        let challenge = challenge(&base(service, link, headers), endpoint, &service.authority.scopes(), &refusal);
         let body = br#"{"error":"invalid_token","error_description":"Sign in: this needs an access token."}"#;
         with_challenge(reply::secret_json(StatusCode::UNAUTHORIZED, Bytes::from_static(body)), &challenge)
     })
@@ -88,7 +89,8 @@ pub(crate) fn bearer(
 /// 403: the token is good, but lacks a scope; the client may ask its user for it (RFC 6750 3.1).
 pub(crate) fn forbidden(service: &Service, link: Link, headers: &HeaderMap, endpoint: Endpoint, id: &Id, scope: &str) -> Reply {
     let error = mcp::error(Some(id), &missing_scope(scope));
-    let scopes = Scopes::parse(scope, |scope| service.authority.scopes().contains(scope));
+    let known = service.authority.scopes();
+    let scopes = Scopes::parse(scope, |scope| known.contains(scope));
     with_challenge(
         reply::json(StatusCode::FORBIDDEN, error),
         &insufficient_scope(&base(service, link, headers), endpoint, &scopes),
@@ -97,7 +99,7 @@ pub(crate) fn forbidden(service: &Service, link: Link, headers: &HeaderMap, endp
 
 /// What the server calls itself towards this client, whose Host the guard has let pass.
 fn base(service: &Service, link: Link, headers: &HeaderMap) -> Base {
-    service.hosts.find(headers, link).map_or_else(|| service.hosts.canonical(), |host| service.hosts.base(host))
+    service.hosts().find(headers, link).map_or_else(|| service.hosts().canonical(), |host| service.hosts().base(host))
 }
 
 /// The same where there is no status to say it with.
@@ -152,19 +154,19 @@ fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
         Step::Redirect(uri) => reply::see_other(&uri),
         Step::SignIn(page) => {
             let html = page::sign_in(&page::SignIn {
-                board: &service.name,
+                board: &service.config().name,
                 client_name: &page.client_name,
                 redirect_host: &page.redirect_host,
                 transaction: &page.transaction,
                 email: "",
                 message: page.message,
-                is_demo: service.is_demo,
+                is_demo: service.config().auth == Auth::Demo,
             });
             with_cookie(html, &page)
         }
         Step::Consent(page) => {
             let html = page::consent(&page::Consent {
-                board: &service.name,
+                board: &service.config().name,
                 client_name: &page.client_name,
                 redirect_host: &page.redirect_host,
                 subject: page.subject.as_deref().unwrap_or_default(),

@@ -66,10 +66,10 @@ fn closing(mut answer: Answer) -> Answer {
 
 async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
     let headers = request.headers();
-    let Some(host) = service.hosts.find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
+    let Some(host) = service.hosts().find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
         return Answer::Reply(misdirected(&request));
     };
-    if !service.hosts.is_welcome(headers, link) {
+    if !service.hosts().is_welcome(headers, link) {
         return Answer::Reply(unwelcome(headers));
     }
     if request.method() == Method::OPTIONS {
@@ -81,7 +81,7 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
         "/sse" => legacy(service, link, &request),
         "/" => Answer::Reply(home_page(service, host, request.method())),
         _ => {
-            let base = service.hosts.base(host);
+            let base = service.hosts().base(host);
             Answer::Reply(oauth::answer(service, &base, request).await)
         }
     }

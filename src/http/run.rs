@@ -4,7 +4,6 @@ use crate::audit::Event as AuditEvent;
 use crate::http::Service;
 use crate::http::event::{Event, Outbox};
 use crate::http::way::Way;
-use crate::limits;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
 use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
@@ -66,17 +65,18 @@ impl Calls {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.0.borrow().len() >= limits::CALLS
+    fn is_full(&self, most: usize) -> bool {
+        self.0.borrow().len() >= most
     }
 }
 
 /// Begins a piece of work. What it can do without waiting is done when this returns.
 pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -> Started {
     let Pending { id, work, arguments, progress, peer, answers, fingerprint } = pending;
-    if service.calls.is_full() {
-        let busy = Err(ToolError::new(format!("The board runs {} calls already. Try again in a moment.", limits::CALLS)));
-        return Started::Done(service.engine.finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
+    let most = service.config().limits.calls;
+    if service.calls.is_full(most) {
+        let busy = Err(ToolError::new(format!("The board runs {most} calls already. Try again in a moment.")));
+        return Started::Done(service.engine().finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
     }
     let began_ms = service.clock.now().uptime_ms;
     let way = Rc::new(Way {
@@ -166,12 +166,12 @@ impl Job {
         match ended {
             Ended::Done(outcome) => {
                 self.record(principal, if outcome.is_ok() { "ok" } else { "error" });
-                self.service.engine.finish(&finished, &outcome)
+                self.service.engine().finish(&finished, &outcome)
             }
             Ended::Asked(asked) => {
                 self.record(principal, "input_required");
                 let caller = Caller { principal, now: self.service.clock.now(), header: None };
-                self.service.engine.ask(caller, &finished, (self.fingerprint, &self.way.answers), &asked)
+                self.service.engine().ask(caller, &finished, (self.fingerprint, &self.way.answers), &asked)
             }
         }
     }
@@ -217,7 +217,7 @@ async fn finish(ending: Ending, mut working: Working) {
     let answer = if ending.is_told.get() {
         let Job { id, work, way, service, .. } = &ending.job;
         let Ended::Done(outcome) = ended else { return };
-        service.engine.finish(&Finished { id, work, peer: &way.peer }, &outcome)
+        service.engine().finish(&Finished { id, work, peer: &way.peer }, &outcome)
     } else {
         ending.is_told.set(true);
         ending.job.answer(&ending.principal, ended)

@@ -79,7 +79,7 @@ fn one(
     let world = service.world();
     let caller = Caller { principal, now: world.now, header: None };
     let say = |answer: Vec<u8>| stream.outbox.push(Event::Message(answer.into()));
-    match service.engine.receive(&mut peer, caller, message) {
+    match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(_, answer) => say(answer),
         Action::Open(answer) => {
             stream.peer.replace(peer);

@@ -56,7 +56,7 @@ pub(crate) async fn post(
 ) -> Answer {
     let header = |name: &str| from.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let caller = Caller { principal, now: service.world().now, header: Some(&header) };
-    match service.engine.receive(&mut peer, caller, message) {
+    match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
         Action::Run(pending) => call(service, principal, from, *pending).await,
         Action::Listen(subscription) => listen(service, principal, from.version, *subscription),

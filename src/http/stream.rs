@@ -9,7 +9,7 @@ use crate::tool::Change;
 use bytes::Bytes;
 use heapless::String as Bounded;
 use heapless::index_map::FnvIndexMap;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 /// What a stream is called.
@@ -54,13 +54,27 @@ pub(crate) struct Streams {
     listeners: RefCell<Vec<Listener>>,
     /// Answers that are streams of their own, and need their keep-alive too.
     answers: RefCell<Vec<Weak<Outbox>>>,
+    /// As many as there may be, where that is fewer than there could be.
+    most: Cell<Option<usize>>,
 }
 
 impl Streams {
+    /// Opens no more than so many at once. Those that are open stay.
+    pub(crate) fn limit(&self, streams: usize) {
+        self.most.set(Some(streams));
+    }
+
+    fn has_room(&self, open: usize) -> bool {
+        self.most.get().is_none_or(|most| open < most)
+    }
+
     /// Opens a stream. One of the same name that is open already ends: the client has lost it.
     ///
     /// `None` when there are as many as there may be.
     pub(crate) fn open(&self, name: Name, principal: &Principal, epoch: u32) -> Option<Rc<Stream>> {
+        if !self.has_room(self.open.borrow().len()) && !self.open.borrow().contains_key(&name) {
+            return None;
+        }
         let stream = Rc::new(Stream {
             name,
             outbox: Rc::default(),
@@ -140,7 +154,7 @@ impl Streams {
     pub(crate) fn listen(&self, subscription: Subscription, grant: GrantId, epoch: u32) -> Option<Rc<Outbox>> {
         let mut listeners = self.listeners.borrow_mut();
         listeners.retain(|listener| !listener.outbox.is_closed());
-        (listeners.len() < limits::STREAMS).then(|| {
+        (listeners.len() < limits::STREAMS && self.has_room(listeners.len())).then(|| {
             let outbox = Rc::<Outbox>::default();
             outbox.push(Event::Message(subscription.acknowledged().into()));
             self.watch_answer(&outbox);

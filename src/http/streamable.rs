@@ -95,7 +95,7 @@ fn client<'a>(service: &Service, principal: &'a Principal, link: Link, headers: 
 async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Reply {
     let mut peer = client.peer.clone();
     let caller = Caller { principal: client.principal, now: service.world().now, header: None };
-    match service.engine.receive(&mut peer, caller, message) {
+    match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => reply::json(status_code(status), answer),
         Action::Open(answer) => welcome(service, client, peer, answer),
         Action::Run(pending) => call(service, client, *pending).await,
@@ -196,7 +196,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
     let mut going = Vec::new();
     for message in messages {
         let action = match mcp::read_one(message.get().as_bytes()) {
-            Ok(message) => service.engine.receive(&mut client.peer.clone(), caller, message),
+            Ok(message) => service.engine().receive(&mut client.peer.clone(), caller, message),
             Err(error) => Action::Reply(200, mcp::error(None, &error)),
         };
         match action {

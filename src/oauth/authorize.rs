@@ -49,7 +49,7 @@ impl Authority {
     }
 
     fn request(&self, base: &Base, query: &str) -> Result<Request, Refused> {
-        if self.settings.mode == Mode::Open {
+        if self.settings().mode == Mode::Open {
             return Err(Error::nobody_signs_in().into());
         }
         let parameters = Parameters::parse(query.as_bytes(), limits::QUERY_BYTES)?;
@@ -57,7 +57,7 @@ impl Authority {
         let client =
             Client::open(&self.ring, client_id).map_err(|_| Error::unknown_client("This client is not registered here."))?;
         let redirect_uri = parameters.required("redirect_uri", "redirect_uri is missing.")?;
-        let redirect_uri = RedirectUri::parse(redirect_uri, &self.settings.redirect_uris).map_err(Error::unknown_client)?;
+        let redirect_uri = RedirectUri::parse(redirect_uri, &self.settings().redirect_uris).map_err(Error::unknown_client)?;
         if !client.has(&redirect_uri) {
             return Err(Error::unknown_client("The client is not registered with this redirect URI.").into());
         }
@@ -86,10 +86,10 @@ impl Authority {
         let mut resources = parameters.all("resource").filter(|resource| !resource.is_empty());
         let target = match (resources.next(), resources.next()) {
             (None, _) => Target::whole(base),
-            (Some(resource), None) => Target::named(resource, self.bases(base))?,
+            (Some(resource), None) => Target::named(resource, self.settings().bases(base))?,
             (Some(_), Some(_)) => return Err(Error::invalid_target("A token is for one resource.")),
         };
-        Ok((challenge, target, scope::offered(self.scopes(), parameters.one("scope")?)))
+        Ok((challenge, target, scope::offered(&self.scopes(), parameters.one("scope")?)))
     }
 }
 

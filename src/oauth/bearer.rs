@@ -54,8 +54,8 @@ impl Authority {
         authorization: impl IntoIterator<Item = &'h [u8]>,
         endpoints: Endpoints,
     ) -> Result<Principal, Refusal> {
-        if self.settings.mode == Mode::Open {
-            return Ok(self.anonymous.clone());
+        if self.settings().mode == Mode::Open {
+            return Ok(Principal::anonymous(self.scopes()));
         }
         let principal = presented(authorization).and_then(|text| self.principal(world, text, endpoints));
         principal.inspect_err(|refusal| {
@@ -73,7 +73,7 @@ impl Authority {
         if life.is_over(world.now, self.boot) {
             return Err(Refusal::because("token expired"));
         }
-        if !self.settings.bases.iter().any(|base| base.audience == allowance.target.audience) {
+        if !self.settings().bases.iter().any(|base| base.audience == allowance.target.audience) {
             return Err(Refusal::because("token for another server"));
         }
         if allowance.target.endpoints.intersection(endpoints).is_none() {

@@ -37,7 +37,7 @@ impl Authority {
         if code.redirect_uri != redirect::exact(redirect_uri) {
             return Err(Error::invalid_grant("redirect_uri is not that of the code"));
         }
-        let target = code.allowance.target.narrowed(parameters.one("resource")?, self.bases(base))?;
+        let target = code.allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
         if !code.challenge.is_met_by(verifier) {
             return Err(Error::invalid_grant("code_verifier does not fit"));
         }
@@ -73,8 +73,8 @@ impl Authority {
             return Err(Error::invalid_grant("refresh token expired"));
         }
         self.stands(&allowance)?;
-        let target = allowance.target.narrowed(parameters.one("resource")?, self.bases(base))?;
-        let scopes = scope::narrowed(self.scopes(), allowance.scopes, parameters.one("scope")?)?;
+        let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
+        let scopes = scope::narrowed(&self.scopes(), allowance.scopes, parameters.one("scope")?)?;
         let presented =
             Presented { grant: allowance.grant, holder: holder(&allowance), counter: token.counter, life: token.life };
         let successor = self.families.borrow_mut().successor(world.now, self.boot, &presented);

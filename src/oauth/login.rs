@@ -114,7 +114,7 @@ impl Authority {
             return Err(("the person said no", Step::Redirect(redirect)));
         }
         let email = parameters.one("email").map_err(refuse)?.unwrap_or_default().to_owned();
-        Ok(Attempt { transaction: Box::new(transaction), mode: self.settings.mode, email })
+        Ok(Attempt { transaction: Box::new(transaction), mode: self.settings().mode, email })
     }
 
     /// What follows a verdict: the consent page, or the sign-in page once more.

@@ -43,7 +43,7 @@ impl Authority {
             authorization_servers: [&base.origin],
             scopes_supported: self.scopes().iter().collect(),
             bearer_methods_supported: ["header"],
-            resource_name: &self.settings.board,
+            resource_name: &self.settings().board,
         })
     }
 

@@ -54,7 +54,7 @@ pub use redirect::RedirectUri;
 pub use resource::{Audience, Base, Endpoint, Endpoints};
 pub use scope::Scope;
 
-use crate::principal::{Principal, Scopes};
+use crate::principal::Scopes;
 use crate::seal::KeyRing;
 use denied::Denied;
 use family::Families;
@@ -98,12 +98,17 @@ pub struct Settings {
     pub bases: Vec<Base>,
 }
 
+impl Settings {
+    /// The bases that a resource may name; the one of the request is always among them.
+    fn bases<'a>(&'a self, base: &'a Base) -> impl Iterator<Item = &'a Base> {
+        std::iter::once(base).chain(&self.bases)
+    }
+}
+
 /// The authorization server of one board.
 #[derive(Debug)]
 pub struct Authority {
-    settings: Settings,
-    scopes: Scopes,
-    anonymous: Principal,
+    settings: RefCell<Rc<Settings>>,
     ring: Rc<KeyRing>,
     boot: Boot,
     spent: RefCell<Spent>,
@@ -114,14 +119,10 @@ pub struct Authority {
 impl Authority {
     /// An authority that nobody has asked anything yet. `boot` is random, and tells this run from all others.
     pub fn new(settings: Settings, ring: Rc<KeyRing>, boot: [u8; 16]) -> Self {
-        let mut scopes = Scopes::none();
-        settings.scopes.iter().for_each(|scope| scopes.insert(&scope.name));
         let mut short = [0; 8];
         short.copy_from_slice(&boot[..8]);
         Authority {
-            anonymous: Principal::anonymous(scopes.clone()),
-            settings,
-            scopes,
+            settings: RefCell::new(Rc::new(settings)),
             ring,
             boot: Boot(short),
             spent: RefCell::default(),
@@ -132,16 +133,23 @@ impl Authority {
 
     /// Whether anybody must sign in.
     pub fn signs_in(&self) -> bool {
-        self.settings.mode != Mode::Open
+        self.settings().mode != Mode::Open
     }
 
     /// Every scope that this server knows.
-    pub fn scopes(&self) -> &Scopes {
-        &self.scopes
+    pub fn scopes(&self) -> Scopes {
+        let mut scopes = Scopes::none();
+        self.settings().scopes.iter().for_each(|scope| scopes.insert(&scope.name));
+        scopes
     }
 
-    /// The bases that a resource may name; the one of the request is always among them.
-    fn bases<'a>(&'a self, base: &'a Base) -> impl Iterator<Item = &'a Base> {
-        std::iter::once(base).chain(&self.settings.bases)
+    /// Lets the owner decide anew. What was signed in to before goes on, as far as it is still allowed.
+    pub fn reload(&self, settings: Settings) {
+        self.settings.replace(Rc::new(settings));
+    }
+
+    /// What the owner has decided, as it stands now.
+    fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
     }
 }

@@ -67,7 +67,7 @@ impl Authority {
             redirect_host: request.redirect_uri.host().to_owned(),
             redirect_origin: request.redirect_uri.origin().to_owned(),
             is_loopback: request.redirect_uri.is_loopback(),
-            scopes: self.settings.scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
+            scopes: self.settings().scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
             subject,
             message,
             transaction: text,

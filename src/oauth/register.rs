@@ -77,7 +77,7 @@ impl Authority {
         if texts.len() > limits::REDIRECT_URIS {
             return Err(Error::invalid_redirect_uri("There are too many redirect URIs."));
         }
-        let parse = |text: &String| RedirectUri::parse(text, &self.settings.redirect_uris).map_err(Error::invalid_redirect_uri);
+        let parse = |text: &String| RedirectUri::parse(text, &self.settings().redirect_uris).map_err(Error::invalid_redirect_uri);
         texts.iter().map(parse).collect()
     }
 }

@@ -94,7 +94,7 @@ impl Bench {
     pub(super) fn restart(&mut self) {
         self.now.uptime_ms = 1000;
         let boot = self.world().bytes();
-        self.authority = Authority::new(self.authority.settings.clone(), Rc::clone(&self.ring), boot);
+        self.authority = Authority::new(self.authority.settings().as_ref().clone(), Rc::clone(&self.ring), boot);
     }
 
     /// Another server with the same keys.

@@ -154,7 +154,7 @@ impl Authority {
         let read = || {
             let opened = self.ring.open_within::<BYTES>(purpose, text.as_bytes())?;
             let mut fields = Reader::new(&opened);
-            let transaction = Transaction::read(&mut fields, &self.settings.redirect_uris)?;
+            let transaction = Transaction::read(&mut fields, &self.settings().redirect_uris)?;
             let rest = rest(&mut fields)?;
             fields.end()?;
             Ok((transaction, rest))

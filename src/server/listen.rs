@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Exit};
 use crate::http::{Link, Service};
-use crate::limits;
 use crate::server::conn;
 use crate::server::stop::Stop;
 use std::future::{Future, poll_fn};
@@ -52,7 +51,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc
 
 fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, stop: &Rc<Stop>) {
     let Some(ticket) = stop.ticket() else {
-        log::warn!("{} connections are open: one more was turned away", limits::CONNECTIONS);
+        log::warn!("as many connections are open as there may be: one more was turned away");
         let _ = socket.try_write(FULL);
         return;
     };

@@ -4,16 +4,17 @@ mod conn;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod listen;
+mod offer;
 mod state;
 mod stop;
 
 use crate::audit::Audit;
-use crate::builtin;
 use crate::config::Config;
 use crate::error::{Error, Exit};
-use crate::http::{Parts, Service};
+use crate::http::{Identity, Parts, Service};
 use crate::log::Stderr;
 use crate::mcp::Implementation;
+use crate::server::offer::{Offer, Reload, Reread};
 use crate::server::state::State;
 use crate::server::stop::Stop;
 use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
@@ -32,7 +33,8 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    catalog: Catalog,
+    reread: Option<Reread>,
+    offer: Offer,
     instructions: Option<String>,
     changes: Option<Changes>,
     implementation: Option<Implementation>,
@@ -42,24 +44,32 @@ pub struct Server {
 impl Server {
     /// A server with this configuration and no tools.
     pub fn new(config: Config) -> Self {
-        Server { config, catalog: Catalog::default(), instructions: None, changes: None, implementation: None, fault: None }
+        Server {
+            config,
+            reread: None,
+            offer: Offer::default(),
+            instructions: None,
+            changes: None,
+            implementation: None,
+            fault: None,
+        }
     }
 
     /// Offers one more tool. What is wrong with it is said when the server starts.
     pub fn tool(mut self, tool: Tool) -> Self {
-        let added = self.catalog.add(tool);
+        let added = self.offer.catalog.add(tool);
         self.note(added)
     }
 
     /// Offers one more resource, or template of resources.
     pub fn resource(mut self, resource: Resource) -> Self {
-        let added = self.catalog.add_resource(resource);
+        let added = self.offer.catalog.add_resource(resource);
         self.note(added)
     }
 
     /// Offers one more prompt.
     pub fn prompt(mut self, prompt: Prompt) -> Self {
-        let added = self.catalog.add_prompt(prompt);
+        let added = self.offer.catalog.add_prompt(prompt);
         self.note(added)
     }
 
@@ -83,13 +93,23 @@ impl Server {
 
     /// Offers the tools in the box: arithmetic and the board's health.
     pub fn builtin(mut self) -> Self {
-        let added = builtin::offer(&mut self.catalog);
-        self.note(added)
+        self.offer.has_box = true;
+        self
+    }
+
+    /// Reads the configuration anew when the process gets SIGHUP. What `reread` says holds from then on, but for the
+    /// addresses and the state folder; if it fails, all stays as it was, and the log says why.
+    ///
+    /// [`Server::from_config`] does this with its file.
+    pub fn reread(mut self, reread: impl Fn() -> Result<Config, Error> + 'static) -> Self {
+        self.reread = Some(Reread(Box::new(reread)));
+        self.changes.get_or_insert_default();
+        self
     }
 
     /// Says what a scope lets the assistant do, in the words of the consent page.
     pub fn describe(mut self, scope: impl Into<String>, about: impl Into<String>) -> Self {
-        self.catalog.describe(scope, about);
+        self.offer.catalog.describe(scope, about);
         self
     }
 
@@ -98,7 +118,7 @@ impl Server {
     /// # Errors
     /// When a tool, resource or prompt is wrong.
     pub(crate) fn checked(self) -> Result<Catalog, Error> {
-        self.fault.map_or(Ok(self.catalog), Err)
+        self.fault.map_or_else(|| self.offer.under(&self.config), Err)
     }
 
     /// A server with the tools in the box and this configuration.
@@ -106,7 +126,9 @@ impl Server {
     /// # Errors
     /// When the file cannot be read or something in it is wrong.
     pub fn from_config(file: impl AsRef<Path>) -> Result<Self, Error> {
-        Config::from_file(file.as_ref()).map(|config| Server::new(config).builtin())
+        let file = file.as_ref().to_owned();
+        let config = Config::from_file(&file)?;
+        Ok(Server::new(config).builtin().reread(move || Config::from_file(&file)))
     }
 
     fn note(mut self, result: Result<(), Error>) -> Self {
@@ -131,8 +153,8 @@ impl Server {
         let address = |listener: &StdListener| listener.local_addr();
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let service = self.service(&addresses, Box::new(Stderr::new()))?;
-        Ok(Bound { listeners, addresses, service })
+        let (service, reload) = self.service(&addresses, Box::new(Stderr::new()))?;
+        Ok(Bound { listeners, addresses, service, reload })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -142,11 +164,12 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        serve(vec![listener], self.service(&[address], Box::new(Stderr::new()))?, stop).await;
+        let (service, _) = self.service(&[address], Box::new(Stderr::new()))?;
+        serve(vec![listener], service, Rc::default(), stop).await;
         Ok(())
     }
 
-    fn service(mut self, addresses: &[SocketAddr], audit: Box<dyn Audit>) -> Result<Rc<Service>, Error> {
+    fn service(mut self, addresses: &[SocketAddr], audit: Box<dyn Audit>) -> Result<Served, Error> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -166,20 +189,20 @@ impl Server {
                 log::error!("{error}");
             }
         });
-        Service::new(Parts {
+        let catalog = self.offer.under(&self.config)?;
+        let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
             config: self.config,
-            implementation,
-            catalog: self.catalog,
-            instructions: self.instructions,
-            changes: self.changes,
+            identity: Identity { implementation, instructions: self.instructions, changes: self.changes },
+            catalog,
             keys,
             boot,
             revoked,
             clock,
             audit,
             keep,
-        })
+        })?;
+        Ok((service, self.reread.map(|reread| Reload { reread, offer: self.offer })))
     }
 }
 
@@ -189,7 +212,11 @@ pub struct Bound {
     listeners: Vec<StdListener>,
     addresses: Vec<SocketAddr>,
     service: Rc<Service>,
+    reload: Option<Reload>,
 }
+
+/// A service, and the way to reload it if there is one.
+type Served = (Rc<Service>, Option<Reload>);
 
 impl Bound {
     /// Where it listens: never nowhere.
@@ -221,7 +248,13 @@ impl Bound {
                 let signal = stop.await;
                 log::info!("{signal}: stopping");
             };
-            serve(listeners, self.service, stop).await;
+            let connections = Rc::<Stop>::default();
+            connections.limit(self.service.config().limits.connections);
+            if let Some(reload) = self.reload {
+                let hangup = signal(SignalKind::hangup()).map_err(system)?;
+                tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&self.service), Rc::clone(&connections)));
+            }
+            serve(listeners, self.service, connections, stop).await;
             Ok(())
         })
     }
@@ -231,8 +264,7 @@ fn runtime() -> std::io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
 }
 
-async fn serve(listeners: Vec<TcpListener>, service: Rc<Service>, until: impl Future<Output = ()>) {
-    let stop = Rc::new(Stop::default());
+async fn serve(listeners: Vec<TcpListener>, service: Rc<Service>, stop: Rc<Stop>, until: impl Future<Output = ()>) {
     let accept = |listener| tokio::task::spawn_local(listen::accept(listener, Rc::clone(&service), Rc::clone(&stop)));
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));

@@ -7,19 +7,33 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Tells every connection that the server stops, and counts those that are still there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stop {
+    /// As many as there may be.
+    most: Cell<usize>,
     is_stopping: Cell<bool>,
     stopping: Notify,
     connections: Cell<usize>,
     gone: Notify,
 }
 
+impl Default for Stop {
+    fn default() -> Self {
+        let (is_stopping, connections) = Default::default();
+        Stop { most: Cell::new(limits::CONNECTIONS), is_stopping, stopping: Notify::new(), connections, gone: Notify::new() }
+    }
+}
+
 impl Stop {
+    /// Lets in no more than so many at once. Those that are there stay.
+    pub(crate) fn limit(&self, connections: usize) {
+        self.most.set(connections);
+    }
+
     /// Counts a connection for as long as the ticket lives; `None` when there are as many as there may be.
     pub(crate) fn ticket(self: &Rc<Self>) -> Option<Ticket> {
         let connections = self.connections.get();
-        (connections < limits::CONNECTIONS).then(|| {
+        (connections < self.most.get()).then(|| {
             self.connections.set(connections + 1);
             Ticket(Rc::clone(self))
         })

@@ -100,6 +100,25 @@ impl Catalog {
         self.prompts.iter().find(|prompt| prompt.spec.name == name)
     }
 
+    /// Offers all that `other` offers as well.
+    ///
+    /// # Errors
+    /// When a name or URI is taken.
+    pub fn join(&mut self, other: Catalog) -> Result<(), Error> {
+        other.tools.into_iter().try_for_each(|tool| self.add(tool))?;
+        other.resources.into_iter().try_for_each(|resource| self.add_resource(resource))?;
+        other.prompts.into_iter().try_for_each(|prompt| self.add_prompt(prompt))?;
+        self.abouts.extend(other.abouts);
+        Ok(())
+    }
+
+    /// Takes a tool out. Returns whether there was one of this name.
+    pub fn hide(&mut self, name: &str) -> bool {
+        let tools = self.tools.len();
+        self.tools.retain(|tool| tool.spec().name() != name);
+        self.tools.len() < tools
+    }
+
     /// Says what a scope lets the assistant do, in the words of the consent page.
     pub fn describe(&mut self, scope: impl Into<String>, about: impl Into<String>) {
         self.abouts.push((scope.into(), about.into()));

@@ -30,6 +30,9 @@ impl Drop for Folder {
     }
 }
 
+/// The name of the configuration, in the folder of the state.
+const CONFIG: &str = "perchd.toml";
+
 /// A server that runs.
 pub(crate) struct Board {
     child: Child,
@@ -53,10 +56,30 @@ impl Board {
         Board::launch(auth, level, 0, std::rc::Rc::new(Folder::new()))
     }
 
+    /// Starts a server with this configuration, on a free port of 127.0.0.1.
+    pub(crate) fn configured(toml: &str) -> Board {
+        let state = std::rc::Rc::new(Folder::new());
+        std::fs::write(state.path().join(CONFIG), toml).unwrap();
+        Board::launch("", "info", 0, state)
+    }
+
+    /// Writes another configuration, and has it read.
+    pub(crate) fn reconfigure(&self, toml: &str) {
+        std::fs::write(self.state().join(CONFIG), toml).unwrap();
+        self.signal("-HUP");
+    }
+
     fn launch(auth: &'static str, level: &'static str, port: u16, state: std::rc::Rc<Folder>) -> Board {
-        let mut child = command()
+        let mut command = command();
+        let config = state.path().join(CONFIG);
+        if config.exists() {
+            command.arg("serve").arg("--config").arg(config);
+        } else {
+            command.args(["serve", "--auth", auth]);
+        }
+        let mut child = command
             .env("PERCHD_LOG", level)
-            .args(["serve", "--auth", auth, "--listen", &format!("127.0.0.1:{port}"), "--state"])
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--state"])
             .arg(state.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -86,8 +109,12 @@ impl Board {
 
     /// Asks it to end, as systemd does.
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits for its end; how it ended, how long that took, and what it said.

@@ -14,6 +14,7 @@ mod oauth;
 mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
+mod reload;
 mod sign_in;
 mod stop;
 mod streams;
