@@ -1,4 +1,7 @@
-//! The manual: why things are as they are.
+//! The manual: how to set things up, and why they are as they are.
+
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
 
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}

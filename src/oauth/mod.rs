@@ -13,7 +13,7 @@
 //! | `POST /consent` | [`Authority::consent`] | [`Step`] |
 //! | `POST /token` | [`Authority::token`] | JSON |
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
-//! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`], or 401 with a [`challenge`] |
+//! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
 //!
 //! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`)
 //! and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.

@@ -65,6 +65,40 @@ fn everything_that_holds_is_shown() {
 }
 
 #[test]
+fn every_example_of_the_manual_is_good() {
+    let folder = Folder::new();
+    for (name, text) in
+        [("configuration", include_str!("../../src/manual/configuration.md")), ("README", include_str!("../../README.md"))]
+    {
+        let blocks: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+        assert!(!blocks.is_empty(), "{name}");
+        for block in blocks {
+            let file = folder.path().join("example.toml");
+            fs::write(&file, block).unwrap();
+            let (code, _, stderr) = check(&file);
+            assert_eq!((code, stderr.as_str()), (Some(0), ""), "{name}: {block}");
+        }
+    }
+}
+
+#[test]
+fn every_key_stands_in_the_manual() {
+    let manual = include_str!("../../src/manual/configuration.md");
+    let shapes = include_str!("../../src/config/file.rs");
+    let keys: Vec<_> = shapes.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(':')).collect();
+    assert!(keys.len() > 15);
+    for (key, _) in keys.iter().filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')) {
+        assert!(
+            manual.contains(&format!("`{key}`"))
+                || manual.contains(&format!("[{key}]"))
+                || manual.contains(&format!("{key} ="))
+                || manual.contains(&format!("[auth.{key}.")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let folder = Folder::new();
     let file = folder.path().join("none.toml");
