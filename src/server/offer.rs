@@ -4,6 +4,8 @@ use crate::builtin;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::Service;
+use crate::limits;
+use crate::principal::Scopes;
 use crate::server::stop::Stop;
 use crate::tool::Catalog;
 use std::fmt;
@@ -42,8 +44,23 @@ impl Offer {
             }
         }
         catalog.join(self.catalog.clone())?;
+        fit(&catalog)?;
         Ok(catalog)
     }
+}
+
+/// Whether a token has room for every scope: one that has none could never be allowed.
+fn fit(catalog: &Catalog) -> Result<(), Error> {
+    let mut scopes = Scopes::none();
+    for scope in catalog.scopes() {
+        scopes.insert(&scope.name);
+        if !scopes.contains(&scope.name) {
+            let what = format!("the names of all scopes together are longer than {} bytes", limits::SCOPES_BYTES);
+            let remedy = "Let several tools share a scope, or give the scopes shorter names.";
+            return Err(Error::new(Exit::Config, what).at(format!("scope `{}`", scope.name)).remedy(remedy));
+        }
+    }
+    Ok(())
 }
 
 /// Puts a configuration in force that is read anew.
@@ -69,5 +86,38 @@ impl Reload {
         let config = (self.reread.0)()?;
         let catalog = self.offer.under(&config)?;
         service.reload(config, catalog)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::Tool;
+
+    fn offer(scopes: usize) -> Offer {
+        let mut offer = Offer::default();
+        for n in 0..scopes {
+            let tool = Tool::new(format!("tool-{n}"), "Does").scope(format!("a-scope-{n:03}")).handler(|_| async { Ok("done") });
+            offer.catalog.add(tool).unwrap();
+        }
+        offer
+    }
+
+    #[test]
+    fn scopes_that_no_token_has_room_for_are_refused_at_the_start() {
+        let config = Config::with_state("/".into());
+        assert_eq!(offer(21).under(&config).unwrap().scopes().len(), 21);
+        let told = offer(22).under(&config).unwrap_err().to_string();
+        assert!(told.starts_with("scope `a-scope-021`: the names of all scopes together are longer than 256 bytes"), "{told}");
+    }
+
+    #[test]
+    fn a_tool_of_the_box_can_give_way_to_one_of_the_program() {
+        let mut offer = Offer { has_box: true, ..Offer::default() };
+        offer.catalog.add(Tool::new("add", "Adds otherwise").handler(|_| async { Ok("done") })).unwrap();
+        let mut config = Config::with_state("/".into());
+        assert!(offer.under(&config).unwrap_err().to_string().contains("tool `add`"));
+        config.hidden = vec!["add".to_owned()];
+        assert_eq!(offer.under(&config).unwrap().find("add").unwrap().spec().about(), "Adds otherwise");
     }
 }
