@@ -73,17 +73,42 @@ pub enum Event<'a> {
         /// The grant.
         grant: GrantId,
     },
-    /// A client gave its tokens back (RFC 7009).
+    /// The owner made a token by hand.
+    TokenMinted {
+        /// What he calls it.
+        name: &'a str,
+        /// For whom it speaks.
+        subject: &'a str,
+        /// What stands for a client in it.
+        client: ClientTag,
+        /// Its grant.
+        grant: GrantId,
+        /// What it may do.
+        scopes: &'a str,
+        /// How long it lasts, in seconds.
+        secs: u64,
+    },
+    /// A client gave its tokens back (RFC 7009), or the owner took them.
     Revoked {
         /// The grant.
         grant: GrantId,
+    },
+    /// Every token of one user is dead, as the owner wished.
+    UserRevoked {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Every token of one client is dead, as the owner wished.
+    ClientRevoked {
+        /// Which.
+        client: ClientTag,
     },
     /// The same person allowed the same client anew: the older grant ends.
     Superseded {
         /// The older grant.
         grant: GrantId,
     },
-    /// Every token that was ever issued is dead: too many grants were revoked to remember each, or the owner wished it.
+    /// Every token that was ever issued is dead: too much was revoked to remember each, or the owner wished it.
     AllRevoked {
         /// Tokens of an epoch before this one are dead.
         epoch: u32,

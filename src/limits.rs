@@ -114,3 +114,8 @@ pub const SPENT: usize = 256;
 pub const GRANTS: usize = 512;
 /// Grants that were revoked and whose tokens are not yet out of date. When full, everybody signs in again.
 pub const DENIED: usize = 256;
+/// Users and clients whose tokens were ended all at once. Only the owner adds to them, and they are never out of date; when full,
+/// everybody signs in again, and there is room.
+pub const MARKS: usize = 64;
+/// The longest life of a token that the owner makes by hand, for programs that cannot sign in: a year and a day.
+pub const STATIC_SECS: u64 = 366 * 24 * 3600;

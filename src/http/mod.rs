@@ -246,7 +246,7 @@ impl Service {
     }
 
     fn end_revoked_streams(&self) {
-        self.streams.end_where(|grant, epoch| self.authority.is_over(grant, epoch));
+        self.streams.end_where(|standing| self.authority.is_over(standing));
     }
 
     /// One round of keep-alive.

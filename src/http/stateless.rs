@@ -101,7 +101,7 @@ impl Drop for GivenUp {
 }
 
 fn listen(service: &Rc<Service>, principal: &Principal, version: Version, subscription: Subscription) -> Answer {
-    match service.streams.listen(subscription, principal.grant, service.authority.epoch()) {
+    match service.streams.listen(subscription, principal, service.authority.epoch()) {
         Some(outbox) => {
             let held = Box::new(Left(Rc::clone(&outbox)));
             Answer::Stream(Opening { outbox, held, version, origin: None })

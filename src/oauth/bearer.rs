@@ -79,8 +79,7 @@ impl Authority {
         if allowance.target.endpoints.intersection(endpoints).is_none() {
             return Err(Refusal::because("token for another endpoint"));
         }
-        let denied = self.denied.borrow();
-        if denied.epoch() > allowance.epoch || denied.has_access(allowance.grant, counter) {
+        if self.denied.borrow().has_access(&allowance.standing(), counter) {
             return Err(Refusal::because("token revoked"));
         }
         Ok(Principal {

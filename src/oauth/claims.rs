@@ -5,7 +5,7 @@ use super::pkce::Challenge;
 use super::redirect::Fingerprint;
 use super::resource::{Audience, Endpoints, Target};
 use crate::limits;
-use crate::principal::{ClientTag, GrantId};
+use crate::principal::{ClientTag, GrantId, Standing};
 use crate::seal::{Forged, Full, KeyRing, Purpose, Reader, Writer};
 
 /// Grant, epoch, client, audience, endpoints, subject and scopes.
@@ -26,6 +26,12 @@ pub(super) struct Allowance<'a> {
 }
 
 impl<'a> Allowance<'a> {
+    /// What a revocation finds it by.
+    pub(super) fn standing(&self) -> Standing<'a> {
+        let Allowance { subject, client, grant, epoch, .. } = *self;
+        Standing { subject, client, grant, epoch }
+    }
+
     fn write<const N: usize>(&self, fields: Writer<N>) -> Writer<N> {
         let fields = fields.array(&self.grant.0).u32(self.epoch).array(&self.client.0);
         let fields = fields.array(&self.target.audience.0).u8(self.target.endpoints.bits());

@@ -26,6 +26,14 @@ pub(super) struct Client {
     redirect_uris: heapless::Vec<Fingerprint, { limits::REDIRECT_URIS }>,
 }
 
+/// A client, and when it was registered.
+#[derive(Clone, Debug)]
+pub(super) struct Registered {
+    pub(super) client: Client,
+    /// The beginning of that day.
+    pub(super) born_unix: u64,
+}
+
 impl Client {
     /// A `client_id` that proves this registration.
     ///
@@ -42,16 +50,22 @@ impl Client {
 
     /// Takes a `client_id` apart.
     pub(super) fn open(ring: &KeyRing, client_id: &str) -> Result<Self, Forged> {
+        Client::registered(ring, client_id).map(|registered| registered.client)
+    }
+
+    /// The same with the day of the registration.
+    pub(super) fn registered(ring: &KeyRing, client_id: &str) -> Result<Registered, Forged> {
         let opened = ring.open(Purpose::Client, client_id.as_bytes())?;
         let mut fields = Reader::new(&opened);
-        let (_salt, _day) = (fields.array::<6>()?, fields.u16()?);
+        let (_salt, day) = (fields.array::<6>()?, fields.u16()?);
         let mut redirect_uris = heapless::Vec::new();
         for _ in 0..fields.u8()? {
             redirect_uris.push(fields.array()?).map_err(|_| Forged)?;
         }
         let name = Name::try_from(fields.text()?).map_err(|_| Forged)?;
         fields.end()?;
-        Ok(Client { tag: tag(client_id), name, redirect_uris })
+        let client = Client { tag: tag(client_id), name, redirect_uris };
+        Ok(Registered { client, born_unix: u64::from(day) * SECS_PER_DAY })
     }
 
     /// The client that sent a request to the token or revocation endpoint. RFC 6749 2.3.
@@ -98,7 +112,7 @@ pub(super) fn is_visible(character: char) -> bool {
 }
 
 /// The first bytes of the SHA-256 of the id: an id has one spelling only, and so one tag.
-fn tag(client_id: &str) -> ClientTag {
+pub(super) fn tag(client_id: &str) -> ClientTag {
     let digest = digest::digest(&digest::SHA256, client_id.as_bytes());
     let mut tag = [0; 8];
     tag.copy_from_slice(&digest.as_ref()[..8]);

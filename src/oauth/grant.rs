@@ -88,11 +88,8 @@ impl Authority {
 
     /// Whether what a person allowed still stands.
     pub(super) fn stands(&self, allowance: &Allowance<'_>) -> Result<(), Error> {
-        let denied = self.denied.borrow();
-        if denied.epoch() > allowance.epoch || denied.has(allowance.grant) {
-            return Err(Error::invalid_grant("grant revoked"));
-        }
-        Ok(())
+        let is_over = self.denied.borrow().has(&allowance.standing());
+        if is_over { Err(Error::invalid_grant("grant revoked")) } else { Ok(()) }
     }
 
     /// RFC 6749 4.1.2: a code is good once, and when it comes again, what came of it ends.

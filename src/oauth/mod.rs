@@ -15,6 +15,8 @@
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
 //! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
 //!
+//! The owner has [`Authority::mint`], [`Authority::inspect`] and the `revoke_…` methods.
+//!
 //! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`)
 //! and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
 
@@ -28,9 +30,11 @@ mod error;
 mod family;
 mod form;
 mod grant;
+mod inspect;
 mod life;
 mod login;
 mod metadata;
+mod mint;
 mod origin;
 mod page;
 mod pkce;
@@ -47,8 +51,10 @@ mod transaction;
 
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
+pub use inspect::{Inspection, Kind, State};
 pub use login::{Attempt, Subject, Verdict, Verified};
 pub use metadata::RESOURCE_METADATA_PATH;
+pub use mint::Mint;
 pub use page::{Page, Step};
 pub use redirect::RedirectUri;
 pub use resource::{Audience, Base, Endpoint, Endpoints};

@@ -22,10 +22,15 @@ pub(super) enum Unspendable {
 }
 
 impl Spent {
+    /// Whether `id` was spent.
+    pub(super) fn has(&self, id: SpentId) -> bool {
+        self.0.iter().any(|(spent, _)| *spent == id)
+    }
+
     /// Spends `id`, and remembers it until `until_ms` of uptime.
     pub(super) fn spend(&mut self, now: Now, id: SpentId, until_ms: u64) -> Result<(), Unspendable> {
         self.0.retain(|(_, until)| *until > now.uptime_ms);
-        if self.0.iter().any(|(spent, _)| *spent == id) {
+        if self.has(id) {
             return Err(Unspendable::Twice);
         }
         self.0.push((id, until_ms)).map_err(|_| Unspendable::Full)

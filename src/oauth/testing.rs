@@ -1,6 +1,6 @@
 //! A board on the bench: its clocks are moved by hand, and a person signs in with one call.
 
-use super::{Authority, Base, Endpoints, Error, Mode, Page, REDIRECT_URIS, Refusal, Scope, Settings, Step};
+use super::{Authority, Base, Endpoints, Error, Mint, Mode, Page, REDIRECT_URIS, Refusal, Scope, Settings, Step};
 use crate::audit::{Audit, Event};
 use crate::limits;
 use crate::principal::Principal;
@@ -187,6 +187,12 @@ impl Bench {
 
     pub(super) fn tokens_of(&self, client: &str) -> Value {
         self.exchange(client, &self.code_of(client, &[]), &[]).unwrap()
+    }
+
+    /// The owner makes a token by hand.
+    pub(super) fn mint(&self, name: &str, subject: &str, secs: u64) -> String {
+        let mint = Mint { name, subject, scopes: "math", secs };
+        self.authority.mint(&self.world(), &mint).unwrap()
     }
 
     pub(super) fn bearer(&self, token: &str, endpoints: impl Into<Endpoints>) -> Result<Principal, Refusal> {
