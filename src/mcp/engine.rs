@@ -175,14 +175,12 @@ impl Engine {
             "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => self.list(peer, caller, request),
             "resources/read" if !self.catalog.resources().is_empty() => self.read(peer, caller, request),
             "prompts/get" if !self.catalog.prompts().is_empty() => self.get(peer, caller, request),
-            "completion/complete" if self.completes() => self.complete(peer, request),
+            "completion/complete" if self.completes() => self.complete(peer, caller, request),
             method if peer.revision.is_stateless() => match method {
                 "server/discover" => {
                     Ok(reply(self.result(peer, request.id, Cache::Public, |json| handshake::write_discovery(json, self))))
                 }
-                "subscriptions/listen" if self.tells_changes => {
-                    Subscription::read(request.id, request.params).map(Action::Listen)
-                }
+                "subscriptions/listen" if self.tells_changes => self.listen(caller, request),
                 _ => Err(Error::method_not_found()),
             },
             "ping" => Ok(reply(result(request.id, |json| json.extend_from_slice(b"{}")))),
