@@ -117,5 +117,15 @@ pub const DENIED: usize = 256;
 /// Users and clients whose tokens were ended all at once. Only the owner adds to them, and they are never out of date; when full,
 /// everybody signs in again, and there is room.
 pub const MARKS: usize = 64;
+/// Devices that wait for somebody to allow what they asked for (RFC 8628). When full, one more is refused for now: 64 people at
+/// once are not at home on one board, and each takes half a kilobyte for ten minutes.
+pub const DEVICES: usize = 64;
+/// A device's code, from its request on: somebody has to find a browser, and a password.
+pub const DEVICE_SECS: u64 = 600;
+/// How long a device waits before it asks again, and by how much longer when it asks too often (RFC 8628 3.5).
+pub const DEVICE_POLL_SECS: u64 = 5;
+/// An access token that was given over plain HTTP on a network. There is no refresh token there: whoever reads one has it for a
+/// month. So one signs in once a day.
+pub const PLAIN_ACCESS_SECS: u64 = 24 * 3600;
 /// The longest life of a token that the owner makes by hand, for programs that cannot sign in: a year and a day.
 pub const STATIC_SECS: u64 = 366 * 24 * 3600;

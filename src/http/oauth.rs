@@ -39,12 +39,14 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<
         (_, Some(endpoint)) if is_read => reply::json(StatusCode::OK, service.authority.resource_metadata(base, endpoint)),
         (SERVER_METADATA_PATH, _) if is_read => reply::json(StatusCode::OK, service.authority.server_metadata(base)),
         ("/authorize", _) if is_read => authorize(service, base, &request),
-        ("/authorize" | "/consent", _) if is_post => form(service, base, request).await,
+        ("/device", _) if is_read => device(service, base, &request),
+        ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, request).await,
+        ("/device_authorization", _) if is_post => device_authorization(service, base, request).await,
         ("/register", _) if is_post => register(service, request).await,
         ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
-        ("/authorize", _) => wrong_method(request.headers(), "GET, POST"),
-        ("/consent" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
+        ("/authorize" | "/device", _) => wrong_method(request.headers(), "GET, POST"),
+        ("/consent" | "/device_authorization" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
         (SERVER_METADATA_PATH, _) | (_, Some(_)) => wrong_method(request.headers(), "GET"),
         _ => nothing(request.headers()),
     }
@@ -118,10 +120,17 @@ fn with_challenge(mut reply: Reply, challenge: &str) -> Reply {
 fn authorize(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
     let query = request.uri().query().unwrap_or_default();
     let step = service.authority.authorize(&service.world(), base, query, browser(request.headers()));
-    show(service, request.headers(), step)
+    show(service, base, request.headers(), step)
 }
 
-/// The forms of the sign-in and the consent page. Only our own pages may send them.
+/// `GET /device`: shows the page that asks for the code of a device.
+fn device(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
+    let query = request.uri().query().unwrap_or_default();
+    let step = service.authority.device(&service.world(), query, browser(request.headers()));
+    show(service, base, request.headers(), step)
+}
+
+/// The forms of the sign-in, the consent and the device page. Only our own pages may send them.
 async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
@@ -134,29 +143,30 @@ async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) ->
         Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
     };
     let (world, browser) = (service.world(), browser(headers));
-    let step = if head.uri.path() == "/consent" {
-        service.authority.consent(&world, base, &body, browser)
-    } else {
-        match service.authority.sign_in(&world, base, &body, browser) {
+    let step = match head.uri.path() {
+        "/consent" => service.authority.consent(&world, base, &body, browser),
+        "/device" => service.authority.enter(&world, &body, browser),
+        _ => match service.authority.sign_in(&world, base, &body, browser) {
             Ok(attempt) => service.authority.signed_in(&world, attempt.verify()),
             Err(step) => step,
-        }
+        },
     };
     service.keep_revoked();
-    show(service, headers, step)
+    show(service, base, headers, step)
 }
 
 const AGAIN: &str = "Go back to your client and connect again.";
 
-fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
+fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Reply {
+    let is_plain = !base.is_protected();
     match step {
         Step::Refuse(error) => refused(headers, &error),
         Step::Redirect(uri) => reply::see_other(&uri),
         Step::SignIn(page) => {
             let html = page::sign_in(&page::SignIn {
                 board: &service.config().name,
-                client_name: &page.client_name,
-                redirect_host: &page.redirect_host,
+                asker: asker(&page),
+                is_plain,
                 transaction: &page.transaction,
                 email: "",
                 message: page.message,
@@ -167,15 +177,38 @@ fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
         Step::Consent(page) => {
             let html = page::consent(&page::Consent {
                 board: &service.config().name,
-                client_name: &page.client_name,
-                redirect_host: &page.redirect_host,
+                asker: asker(&page),
+                is_plain,
                 subject: page.subject.as_deref().unwrap_or_default(),
                 scopes: &page.scopes,
+                message: page.message,
                 transaction: &page.transaction,
             });
             with_cookie(html, &page)
         }
+        Step::Code(page) => {
+            let html = page::code(&page::Code {
+                board: &service.config().name,
+                user_code: &page.user_code,
+                message: page.message,
+                is_plain,
+                transaction: &page.transaction,
+            });
+            set_cookie(reply::html(StatusCode::OK, html, None), &page.cookie)
+        }
+        Step::Done(decision) => {
+            let html = page::done(&service.config().name, &decision.client_name, decision.is_allowed);
+            reply::html(StatusCode::OK, html, None)
+        }
     }
+}
+
+fn asker(page: &Page) -> page::Asker<'_> {
+    let way = match &page.user_code {
+        Some(user_code) => page::Way::Device { user_code },
+        None => page::Way::Browser { redirect_host: &page.redirect_host },
+    };
+    page::Asker { client_name: &page.client_name, way }
 }
 
 fn refused(headers: &HeaderMap, error: &Error) -> Reply {
@@ -186,8 +219,11 @@ fn refused(headers: &HeaderMap, error: &Error) -> Reply {
 }
 
 fn with_cookie(html: String, page: &Page) -> Reply {
-    let mut reply = reply::html(StatusCode::OK, html, Some(&page.redirect_origin));
-    if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Strict", page.cookie)) {
+    set_cookie(reply::html(StatusCode::OK, html, Some(&page.redirect_origin)), &page.cookie)
+}
+
+fn set_cookie(mut reply: Reply, cookie: &str) -> Reply {
+    if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE_NAME}={cookie}; Path=/; HttpOnly; SameSite=Strict")) {
         reply.headers_mut().insert(SET_COOKIE, cookie);
     }
     reply
@@ -216,6 +252,20 @@ async fn register(service: &Service, request: Request<Incoming>) -> Reply {
             let (status, what) = broken(fault);
             unread(status, "invalid_request", what)
         }
+    }
+}
+
+/// `POST /device_authorization` (RFC 8628 3.1).
+async fn device_authorization(service: &Service, base: &Base, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match read_form(&head.headers, body).await {
+        Ok(body) => body,
+        Err((status, what)) => return unread(status, "invalid_request", what),
+    };
+    let authorization = only(&head.headers, &AUTHORIZATION);
+    match service.authority.device_authorization(&service.world(), base, &body, authorization) {
+        Ok(json) => reply::secret_json(StatusCode::OK, json),
+        Err(error) => as_json(&error),
     }
 }
 

@@ -43,15 +43,48 @@ pub(crate) struct ToolRow {
     pub(crate) is_write: bool,
 }
 
+/// Who asks for something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    /// What it calls itself.
+    pub(crate) client_name: &'a str,
+    /// How it hears of the answer.
+    pub(crate) way: Way<'a>,
+}
+
+/// How a client hears of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way<'a> {
+    /// The browser goes there, with its port if it has one.
+    Browser { redirect_host: &'a str },
+    /// It shows this code, and waits.
+    Device { user_code: &'a str },
+}
+
+/// The page that asks for the code of a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code<'a> {
+    /// The board's name.
+    pub(crate) board: &'a str,
+    /// What came with the address.
+    pub(crate) user_code: &'a str,
+    /// What was wrong last time.
+    pub(crate) message: Option<&'a str>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
+    /// The sealed binding to the browser that the form carries.
+    pub(crate) transaction: &'a str,
+}
+
 /// The page that asks who one is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignIn<'a> {
     /// The board's name.
     pub(crate) board: &'a str,
-    /// What the client calls itself.
-    pub(crate) client_name: &'a str,
-    /// Where the browser goes afterwards, with its port if it has one.
-    pub(crate) redirect_host: &'a str,
+    /// Who asks.
+    pub(crate) asker: Asker<'a>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// The sealed request that the form carries.
     pub(crate) transaction: &'a str,
     /// What was typed last time.
@@ -67,14 +100,16 @@ pub(crate) struct SignIn<'a> {
 pub(crate) struct Consent<'a> {
     /// The board's name.
     pub(crate) board: &'a str,
-    /// What the client calls itself.
-    pub(crate) client_name: &'a str,
-    /// Where the browser goes afterwards, with its port if it has one.
-    pub(crate) redirect_host: &'a str,
+    /// Who asks.
+    pub(crate) asker: Asker<'a>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// Who signed in.
     pub(crate) subject: &'a str,
     /// What the client asks for.
     pub(crate) scopes: &'a [Scope],
+    /// What was wrong last time.
+    pub(crate) message: Option<&'a str>,
     /// The sealed request that the form carries.
     pub(crate) transaction: &'a str,
 }
@@ -144,22 +179,65 @@ fn tool_row(tool: &ToolRow) -> Html {
 /// The sign-in page. Its form posts `transaction`, `email`, `password` and `action` (`sign_in` or `reject`) to
 /// `/authorize`.
 pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
-    let message = page.message.map(|message| fill(include_str!("page/alert.html"), &[("message", message.into())]));
-    let described = if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" };
+    let described = described(page.message);
     let demo = if page.is_demo { include_str!("page/note_demo.html") } else { "" };
     let body = fill(
         include_str!("page/sign_in.html"),
         &[
             ("board", page.board.into()),
-            ("asker", asker(page.client_name, page.redirect_host).into()),
-            ("message", message.unwrap_or(Html::fixed("")).into()),
+            ("asker", asker(&page.asker).into()),
+            ("message", alert(page.message).into()),
             ("demo", Html::fixed(demo).into()),
+            ("plain", plain(page.is_plain).into()),
             ("transaction", page.transaction.into()),
             ("email", page.email.into()),
             ("described", Html::fixed(described).into()),
         ],
     );
     layout(&format!("Sign in to {}", page.board), "narrow", body)
+}
+
+/// The page that asks for the code of a device. Its form posts `transaction` and `user_code` to `/device`.
+pub(crate) fn code(page: &Code<'_>) -> String {
+    let lead = match page.user_code {
+        "" => "Enter the code that your device or program shows.",
+        _ => "Compare this code with the one that your device or program shows. Go on only if it is the same.",
+    };
+    let body = fill(
+        include_str!("page/code.html"),
+        &[
+            ("board", page.board.into()),
+            ("lead", lead.into()),
+            ("message", alert(page.message).into()),
+            ("plain", plain(page.is_plain).into()),
+            ("transaction", page.transaction.into()),
+            ("user_code", page.user_code.into()),
+            ("described", Html::fixed(described(page.message)).into()),
+        ],
+    );
+    layout(&format!("Let a device use {}", page.board), "narrow", body)
+}
+
+/// The page that says that a person has decided on a device.
+pub(crate) fn done(board: &str, client_name: &str, is_allowed: bool) -> String {
+    let (title, template) = match is_allowed {
+        true => ("Allowed", include_str!("page/allowed.html")),
+        false => ("Rejected", include_str!("page/rejected.html")),
+    };
+    layout(title, "narrow", fill(template, &[("board", board.into()), ("client", client_name.into())]))
+}
+
+fn alert(message: Option<&str>) -> Html {
+    message.map_or(Html::fixed(""), |message| fill(include_str!("page/alert.html"), &[("message", message.into())]))
+}
+
+/// What ties a field to the message above it.
+fn described(message: Option<&str>) -> &'static str {
+    if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }
+}
+
+fn plain(is_plain: bool) -> Html {
+    Html::fixed(if is_plain { include_str!("page/note_plain.html") } else { "" })
 }
 
 /// The consent page. Its form posts `transaction`, one `scope` for each ticked box and `action` (`approve` or `reject`)
@@ -175,15 +253,17 @@ pub(crate) fn consent(page: &Consent<'_>) -> String {
     let body = fill(
         include_str!("page/consent.html"),
         &[
-            ("client", page.client_name.into()),
+            ("client", page.asker.client_name.into()),
             ("board", page.board.into()),
             ("subject", page.subject.into()),
-            ("asker", asker(page.client_name, page.redirect_host).into()),
+            ("asker", asker(&page.asker).into()),
+            ("message", alert(page.message).into()),
+            ("plain", plain(page.is_plain).into()),
             ("scopes", scopes.into()),
             ("transaction", page.transaction.into()),
         ],
     );
-    layout(&format!("Allow {}?", page.client_name), "narrow", body)
+    layout(&format!("Allow {}?", page.asker.client_name), "narrow", body)
 }
 
 /// One box: ticked where the scope only reads. What changes something is for the person to tick.
@@ -202,11 +282,18 @@ fn scope_box(index: usize, scope: &Scope) -> Html {
 }
 
 /// Who asks, and why not to trust the name.
-fn asker(client_name: &str, redirect_host: &str) -> Html {
+fn asker(asker: &Asker<'_>) -> Html {
+    let redirect_host = match asker.way {
+        Way::Browser { redirect_host } => redirect_host,
+        Way::Device { user_code } => {
+            let values = [("client", asker.client_name.into()), ("user_code", user_code.into())];
+            return fill(include_str!("page/asker_device.html"), &values);
+        }
+    };
     let is_here = |host: &str| redirect_host.strip_prefix(host).is_some_and(|port| port.is_empty() || port.starts_with(':'));
     let is_loopback = ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_here);
     let place = if is_loopback { ", a program on the computer that you are using" } else { "" };
-    let values = [("client", client_name.into()), ("host", redirect_host.into()), ("place", place.into())];
+    let values = [("client", asker.client_name.into()), ("host", redirect_host.into()), ("place", place.into())];
     fill(include_str!("page/asker.html"), &values)
 }
 
@@ -239,6 +326,7 @@ mod tests {
     use super::*;
     use crate::http::connect;
 
+    const ASKER: Asker<'_> = Asker { client_name: "Claude Code", way: Way::Browser { redirect_host: "localhost:3335" } };
     const ATTACK: &str = "\"><script>x</script>{{title}}";
 
     fn sample_home() -> Home {
@@ -259,8 +347,8 @@ mod tests {
     fn sample_sign_in() -> SignIn<'static> {
         SignIn {
             board: "kitchen",
-            client_name: "Claude Code",
-            redirect_host: "localhost:3335",
+            asker: ASKER,
+            is_plain: false,
             transaction: "dHJhbnNhY3Rpb24",
             email: "ann@example.com",
             message: Some("The name or the password is wrong."),
@@ -278,8 +366,8 @@ mod tests {
     }
 
     fn sample_consent(scopes: &[Scope]) -> Consent<'_> {
-        let (board, client_name, redirect_host) = ("kitchen", "Claude Code", "localhost:3335");
-        Consent { board, client_name, redirect_host, subject: "ann@example.com", scopes, transaction: "dHJhbnNhY3Rpb24" }
+        let (board, subject, transaction) = ("kitchen", "ann@example.com", "dHJhbnNhY3Rpb24");
+        Consent { board, asker: ASKER, is_plain: false, subject, scopes, message: None, transaction }
     }
 
     fn sample_problem() -> Problem<'static> {
@@ -288,8 +376,15 @@ mod tests {
     }
 
     /// Every page, with its name.
-    fn samples() -> [(&'static str, String); 4] {
+    fn samples() -> [(&'static str, String); 8] {
+        let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
+        let (board, message) = ("kitchen", Some("No device waits with this code."));
+        let code = Code { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
         [
+            ("code", super::code(&code)),
+            ("sign_in_device", sign_in(&SignIn { asker: device, is_plain: true, ..sample_sign_in() })),
+            ("allowed", done("kitchen", "Claude Code", true)),
+            ("rejected", done("kitchen", "Claude Code", false)),
             ("home", home(&sample_home())),
             ("sign_in", sign_in(&sample_sign_in())),
             ("consent", consent(&sample_consent(&sample_scopes()))),
@@ -300,10 +395,14 @@ mod tests {
     #[test]
     fn what_strangers_write_stays_text() {
         let scopes = [Scope { name: ATTACK.to_owned(), about: ATTACK.to_owned(), is_write: true }];
-        let consent = Consent { client_name: ATTACK, redirect_host: ATTACK, subject: ATTACK, ..sample_consent(&scopes) };
+        let asker = Asker { client_name: ATTACK, way: Way::Browser { redirect_host: ATTACK } };
+        let device = Asker { client_name: ATTACK, way: Way::Device { user_code: ATTACK } };
+        let consent = Consent { asker, subject: ATTACK, message: Some(ATTACK), ..sample_consent(&scopes) };
+        let of_device = Consent { asker: device, ..consent };
+        let code = Code { board: ATTACK, user_code: ATTACK, message: Some(ATTACK), is_plain: true, transaction: ATTACK };
         let sign_in = SignIn {
-            client_name: ATTACK,
-            redirect_host: ATTACK,
+            asker,
+            is_plain: true,
             transaction: ATTACK,
             email: ATTACK,
             message: Some(ATTACK),
@@ -311,7 +410,15 @@ mod tests {
             is_demo: false,
         };
         let problem = Problem { status: 400, title: ATTACK, what: ATTACK, remedy: ATTACK };
-        for page in [super::consent(&consent), super::sign_in(&sign_in), error(&problem)] {
+        for page in [
+            super::consent(&consent),
+            super::consent(&of_device),
+            super::sign_in(&sign_in),
+            super::code(&code),
+            done(ATTACK, ATTACK, true),
+            done(ATTACK, ATTACK, false),
+            error(&problem),
+        ] {
             assert!(!page.contains("<script"), "{page}");
             assert!(page.contains("&quot;&gt;&lt;script&gt;x&lt;/script&gt;{{title}}"), "{page}");
         }
@@ -404,7 +511,8 @@ mod tests {
     #[test]
     fn a_redirect_to_this_computer_is_called_so() {
         let is_here = |redirect_host: &'static str| {
-            sign_in(&SignIn { redirect_host, ..sample_sign_in() }).contains("a program on the computer that you are using")
+            sign_in(&SignIn { asker: Asker { way: Way::Browser { redirect_host }, ..ASKER }, ..sample_sign_in() })
+                .contains("a program on the computer that you are using")
         };
         assert!(is_here("localhost:3335") && is_here("127.0.0.1") && is_here("[::1]:3335"));
         assert!(!is_here("claude.ai") && !is_here("localhost.example.com") && !is_here("127.0.0.1.example.com:80"));

@@ -4,8 +4,9 @@ use super::claims::{Allowance, Code};
 use super::form::Parameters;
 use super::life::Deadline;
 use super::login::Subject;
-use super::page::Step;
-use super::transaction::Transaction;
+use super::page::{Decision, Step};
+use super::transaction::{Asker, Request, Transaction, refusal};
+use super::waiting::{Granted, State};
 use super::{Authority, Base, Error};
 use crate::audit::Event;
 use crate::limits;
@@ -36,11 +37,11 @@ impl Authority {
                 if scopes.is_empty() && !request.scopes.is_empty() {
                     return Ok(self.consent_page(&transaction, &subject, Some("Tick what you want to allow, or reject.")));
                 }
-                self.approved(world, base, &transaction, &subject, &scopes).map(Step::Redirect)
+                self.approved(world, base, &transaction, &subject, &scopes)
             }
             Some("reject") => {
                 world.audit.record(&Event::Rejected { subject: &subject, client: request.client });
-                Ok(Step::Redirect(request.refusal(&base.origin, Error::access_denied())))
+                Ok(self.turned_away(world, base, request))
             }
             _ => Err(Error::invalid_request("action is approve or reject.")),
         }
@@ -53,7 +54,7 @@ impl Authority {
         transaction: &Transaction,
         subject: &Subject,
         scopes: &Scopes,
-    ) -> Result<String, Error> {
+    ) -> Result<Step, Error> {
         let request = &transaction.request;
         self.spent.borrow_mut().spend(world.now, transaction.id, transaction.deadline.uptime_ms)?;
         let allowance = Allowance {
@@ -64,17 +65,39 @@ impl Authority {
             subject,
             scopes: scopes.as_str(),
         };
-        let code = Code {
-            deadline: Deadline::after(limits::CODE_SECS, world.now, self.boot),
-            redirect_uri: request.redirect_uri.exact(),
-            challenge: request.challenge,
-            allowance,
+        let step = match &request.asker {
+            Asker::Browser { redirect_uri, state, challenge } => {
+                let deadline = Deadline::after(limits::CODE_SECS, world.now, self.boot);
+                let code = Code { deadline, redirect_uri: redirect_uri.exact(), challenge: *challenge, allowance };
+                let code = code.seal(&self.ring)?;
+                let granted = [("code", code.as_str()), ("iss", &base.origin)];
+                let parameters: Vec<_> = granted.into_iter().chain(state.as_deref().map(|state| ("state", state))).collect();
+                Step::Redirect(redirect_uri.with(&parameters))
+            }
+            Asker::Device { id, .. } => {
+                let Allowance { grant, epoch, .. } = allowance;
+                let granted = Granted { grant, epoch, subject: subject.to_string(), scopes: scopes.clone() };
+                if !self.waiting.borrow_mut().decide(world.now, *id, State::Allowed(granted)) {
+                    return Err(Error::invalid_request("The device does not wait any more. Let it show a new code."));
+                }
+                Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: true })
+            }
         };
-        let code = code.seal(&self.ring)?;
         world.audit.record(&Event::Approved { subject, client: request.client, scopes: scopes.as_str() });
-        let granted = [("code", code.as_str()), ("iss", &base.origin)];
-        let parameters: Vec<_> = granted.into_iter().chain(request.state.as_deref().map(|state| ("state", state))).collect();
-        Ok(request.redirect_uri.with(&parameters))
+        Ok(step)
+    }
+
+    /// The person said no: whoever asked is told.
+    pub(super) fn turned_away(&self, world: &World<'_>, base: &Base, request: &Request) -> Step {
+        match &request.asker {
+            Asker::Browser { redirect_uri, state, .. } => {
+                Step::Redirect(refusal(redirect_uri, state.as_deref(), &base.origin, Error::access_denied()))
+            }
+            Asker::Device { id, .. } => {
+                self.waiting.borrow_mut().decide(world.now, *id, State::Denied);
+                Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: false })
+            }
+        }
     }
 }
 

@@ -56,7 +56,32 @@ impl Error {
 
     /// RFC 6749 5.2.
     pub(super) const fn unsupported_grant_type() -> Self {
-        Error::new(400, "unsupported_grant_type", "grant_type is authorization_code or refresh_token.")
+        Error::new(400, "unsupported_grant_type", "This grant_type is not supported here.")
+    }
+
+    /// The client is not registered for this grant. RFC 6749 5.2.
+    pub(super) const fn unauthorized_client() -> Self {
+        Error::new(400, "unauthorized_client", "The client is not registered for this grant.")
+    }
+
+    /// Nobody has decided yet. RFC 8628 3.5.
+    pub(super) const fn authorization_pending() -> Self {
+        Error::new(400, "authorization_pending", "Nobody has allowed it yet.")
+    }
+
+    /// Nor then, and the device asks too often. RFC 8628 3.5.
+    pub(super) const fn slow_down() -> Self {
+        Error::new(400, "slow_down", "Nobody has allowed it yet. Wait five seconds longer between two requests.")
+    }
+
+    /// Nobody has decided in time. RFC 8628 3.5.
+    pub(super) const fn expired_token() -> Self {
+        Error::new(400, "expired_token", "Nobody has allowed it in time. Ask anew.")
+    }
+
+    /// Whether it only says that nobody has decided yet.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.code, "authorization_pending" | "slow_down")
     }
 
     /// RFC 6749 4.1.2.1.

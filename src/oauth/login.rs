@@ -110,8 +110,7 @@ impl Authority {
         let text = parameters.required("transaction", "The form has no transaction.").map_err(refuse)?;
         let transaction = self.open_sign_in(world, text, browser).map_err(refuse)?;
         if parameters.one("action").map_err(refuse)? == Some("reject") {
-            let redirect = transaction.request.refusal(&base.origin, Error::access_denied());
-            return Err(("the person said no", Step::Redirect(redirect)));
+            return Err(("the person said no", self.turned_away(world, base, &transaction.request)));
         }
         let email = parameters.one("email").map_err(refuse)?.unwrap_or_default().to_owned();
         Ok(Attempt { transaction: Box::new(transaction), mode: self.settings().mode, email })

@@ -11,14 +11,16 @@
 //! | `GET /authorize` | [`Authority::authorize`] | [`Step`] |
 //! | `POST /authorize` | [`Authority::sign_in`], [`Attempt::verify`], [`Authority::signed_in`] | [`Step`] |
 //! | `POST /consent` | [`Authority::consent`] | [`Step`] |
+//! | `POST /device_authorization` | [`Authority::device_authorization`] | JSON |
+//! | `GET /device`, `POST /device` | [`Authority::device`], [`Authority::enter`] | [`Step`] |
 //! | `POST /token` | [`Authority::token`] | JSON |
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
 //! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
 //!
 //! The owner has [`Authority::mint`], [`Authority::inspect`] and the `revoke_…` methods.
 //!
-//! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`)
-//! and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
+//! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`), which
+//! devices wait (`waiting`) and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
 
 mod authorize;
 mod bearer;
@@ -26,6 +28,8 @@ mod claims;
 mod client;
 mod consent;
 mod denied;
+mod device;
+mod device_page;
 mod error;
 mod family;
 mod form;
@@ -48,6 +52,8 @@ mod scope;
 mod testing;
 mod token;
 mod transaction;
+mod user_code;
+mod waiting;
 
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
@@ -55,7 +61,7 @@ pub use inspect::{Inspection, Kind, State};
 pub use login::{Attempt, Subject, Verdict, Verified};
 pub use metadata::RESOURCE_METADATA_PATH;
 pub use mint::Mint;
-pub use page::{Page, Step};
+pub use page::{CodePage, Decision, Page, Step};
 pub use redirect::RedirectUri;
 pub use resource::{Audience, Base, Endpoint, Endpoints};
 pub use scope::Scope;
@@ -68,6 +74,7 @@ use life::Boot;
 use replay::Spent;
 use std::cell::RefCell;
 use std::rc::Rc;
+use waiting::Waiting;
 
 /// Who may sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +127,7 @@ pub struct Authority {
     spent: RefCell<Spent>,
     families: RefCell<Families>,
     denied: RefCell<Denied>,
+    waiting: RefCell<Waiting>,
 }
 
 impl Authority {
@@ -134,6 +142,7 @@ impl Authority {
             spent: RefCell::default(),
             families: RefCell::default(),
             denied: RefCell::default(),
+            waiting: RefCell::default(),
         }
     }
 

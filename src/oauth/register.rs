@@ -1,6 +1,7 @@
 //! Dynamic client registration (RFC 7591). It stores nothing: the `client_id` is the registration.
 
-use super::client::{Client, Name, cleaned};
+use super::client::{Client, Name, Registering, cleaned};
+use super::device;
 use super::error::json;
 use super::redirect::RedirectUri;
 use super::{Authority, Error};
@@ -29,8 +30,8 @@ struct Registration<'a> {
     client_id_issued_at: u64,
     redirect_uris: Vec<&'a str>,
     token_endpoint_auth_method: &'a str,
-    grant_types: [&'a str; 2],
-    response_types: [&'a str; 1],
+    grant_types: Vec<&'a str>,
+    response_types: &'a [&'a str],
     #[serde(skip_serializing_if = "str::is_empty")]
     client_name: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -51,9 +52,11 @@ impl Authority {
 
     fn registered(&self, world: &World<'_>, body: &[u8]) -> Result<Vec<u8>, Error> {
         let request = parse(body)?;
-        let redirect_uris = self.redirect_uris(request.redirect_uris.as_deref().unwrap_or_default())?;
+        let grants = Grants::of(request.grant_types.as_deref())?;
+        let redirect_uris = self.redirect_uris(request.redirect_uris.as_deref().unwrap_or_default(), grants.has_code)?;
         let name: Name = cleaned(request.client_name.as_deref().unwrap_or_default());
-        let client_id = Client::seal(world, &self.ring, &redirect_uris, &name)?;
+        let registering = Registering { redirect_uris: &redirect_uris, name: &name, is_device: grants.has_device };
+        let client_id = Client::seal(world, &self.ring, &registering)?;
         let redirect_host = redirect_uris.first().map_or("", RedirectUri::host);
         world.audit.record(&Event::Registered { name: &name, redirect_host });
         let application_type = request.application_type.as_deref().filter(|kind| matches!(*kind, "native" | "web"));
@@ -62,16 +65,16 @@ impl Authority {
             client_id_issued_at: world.now.unix,
             redirect_uris: redirect_uris.iter().map(RedirectUri::as_str).collect(),
             token_endpoint_auth_method: "none",
-            grant_types: ["authorization_code", "refresh_token"],
-            response_types: ["code"],
+            grant_types: grants.names(),
+            response_types: if grants.has_code { &["code"] } else { &[] },
             client_name: &name,
             scope: Scopes::parse(request.scope.as_deref().unwrap_or_default(), |name| self.scopes().contains(name)).as_str(),
             application_type,
         }))
     }
 
-    fn redirect_uris(&self, texts: &[String]) -> Result<Vec<RedirectUri>, Error> {
-        if texts.is_empty() {
+    fn redirect_uris(&self, texts: &[String], is_needed: bool) -> Result<Vec<RedirectUri>, Error> {
+        if texts.is_empty() && is_needed {
             return Err(Error::invalid_redirect_uri("redirect_uris is missing or empty."));
         }
         if texts.len() > limits::REDIRECT_URIS {
@@ -96,13 +99,36 @@ fn parse(body: &[u8]) -> Result<Request, Error> {
     if !["none", "client_secret_basic", "client_secret_post"].contains(&method) {
         return Err(Error::invalid_client_metadata("token_endpoint_auth_method must be none."));
     }
-    if request.grant_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "authorization_code")) {
-        return Err(Error::invalid_client_metadata("grant_types must have authorization_code."));
-    }
-    if request.response_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "code")) {
+    let grants = Grants::of(request.grant_types.as_deref())?;
+    if grants.has_code && request.response_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "code")) {
         return Err(Error::invalid_client_metadata("response_types must have code."));
     }
     Ok(request)
+}
+
+/// What a client may begin with. A refresh token comes of either, where it comes at all.
+#[derive(Clone, Copy)]
+struct Grants {
+    has_code: bool,
+    has_device: bool,
+}
+
+impl Grants {
+    /// RFC 7591 2: left out, it is the code. Grants that are not known here are passed over.
+    fn of(types: Option<&[String]>) -> Result<Self, Error> {
+        let Some(types) = types else { return Ok(Grants { has_code: true, has_device: false }) };
+        let has = |name: &str| types.iter().any(|other| other == name);
+        let grants = Grants { has_code: has("authorization_code"), has_device: has(device::GRANT_TYPE) };
+        if grants.has_code || grants.has_device {
+            return Ok(grants);
+        }
+        Err(Error::invalid_client_metadata("grant_types must have authorization_code, or that of RFC 8628 for devices."))
+    }
+
+    fn names(self) -> Vec<&'static str> {
+        let names = [(self.has_code, "authorization_code"), (self.has_device, device::GRANT_TYPE), (true, "refresh_token")];
+        names.into_iter().filter_map(|(is_so, name)| is_so.then_some(name)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +217,19 @@ mod tests {
         expected["client_id"] = client_id.into();
         expected["client_id_issued_at"] = Bench::new().world().now.unix.into();
         assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn a_device_needs_no_redirect_uri_and_others_do() {
+        let device = device::GRANT_TYPE;
+        let answer = register(&json!({"grant_types": [device, "refresh_token"], "client_name": "tv"})).unwrap();
+        assert_eq!(answer["grant_types"], json!([device, "refresh_token"]));
+        assert_eq!((&answer["redirect_uris"], &answer["response_types"]), (&json!([]), &json!([])));
+        assert_eq!(error(&json!({"grant_types": [device, "authorization_code"]})), "invalid_redirect_uri");
+        let body = json!({"grant_types": [device, "authorization_code"], "redirect_uris": ["http://localhost/"]});
+        assert_eq!(register(&body).unwrap()["grant_types"], json!(["authorization_code", device, "refresh_token"]));
+        assert_eq!(error(&json!({"grant_types": [device], "redirect_uris": ["javascript:alert(1)"]})), "invalid_redirect_uri");
+        assert_eq!(error(&json!({"grant_types": ["refresh_token"]})), "invalid_client_metadata");
     }
 
     #[test]

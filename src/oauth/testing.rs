@@ -64,6 +64,14 @@ impl Bench {
         Bench::with(Mode::Open)
     }
 
+    /// A board that is reached at this address.
+    pub(super) fn at(origin: &str) -> Self {
+        let mut bench = Bench::new();
+        bench.base = Base::new(origin);
+        bench.authority = bench.sibling(&[origin]);
+        bench
+    }
+
     fn with(mode: Mode) -> Self {
         let (random, audit) = (Counter::default(), Memory::default());
         let now = Now { unix: limits::BUILD_UNIX_SECS + 1_000_000, uptime_ms: 1000 };
@@ -133,13 +141,24 @@ impl Bench {
     }
 
     fn consent_page_of(&self, client: &str, changes: &[(&str, &str)]) -> Box<Page> {
-        let page = self.sign_in_page_of(client, changes);
-        let body = form(&[("transaction", &page.transaction), ("email", "me@example.com"), ("password", "secret")]);
-        let attempt = self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie)).unwrap();
-        match self.authority.signed_in(&self.world(), attempt.verify()) {
+        match self.signed_in(&self.sign_in_page_of(client, changes)) {
             Step::Consent(page) => page,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Sends the form of a sign-in page.
+    pub(super) fn sign_in(&self, page: &Page, body: &str) -> Step {
+        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie)) {
+            Ok(attempt) => self.authority.signed_in(&self.world(), attempt.verify()),
+            Err(step) => step,
+        }
+    }
+
+    /// A person signs in on a page.
+    pub(super) fn signed_in(&self, page: &Page) -> Step {
+        let fields = [("transaction", page.transaction.as_str()), ("email", "me@example.com"), ("password", "secret")];
+        self.sign_in(page, &form(&fields))
     }
 
     pub(super) fn code(&self) -> String {
@@ -174,6 +193,18 @@ impl Bench {
 
     pub(super) fn refresh(&self, client: &str, token: &str, changes: &[(&str, &str)]) -> Result<Value, Error> {
         self.token(&changed(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client)], changes))
+    }
+
+    /// Registers a client that has no browser.
+    pub(super) fn device_client(&self) -> String {
+        let grant_types = [super::device::GRANT_TYPE];
+        let body = json!({"grant_types": grant_types, "client_name": "A device"}).to_string();
+        let answer = self.authority.register(&self.world(), body.as_bytes()).unwrap();
+        serde_json::from_slice::<Value>(&answer).unwrap()["client_id"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn token_by(&self, fields: &[(&str, &str)]) -> Result<Value, Error> {
+        self.token(&form(fields))
     }
 
     fn token(&self, body: &str) -> Result<Value, Error> {
