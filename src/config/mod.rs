@@ -200,6 +200,11 @@ impl Config {
         self.listen.iter().any(|address| !address.ip().is_loopback())
     }
 
+    /// Whether what is sent to other computers and by them can be read on the way.
+    pub fn is_readable(&self) -> bool {
+        self.is_far() && (self.tls == Tls::Off || self.allow_plain)
+    }
+
     /// Whether this may be served on `address`.
     ///
     /// # Errors

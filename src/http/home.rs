@@ -4,6 +4,7 @@ use crate::config::Auth;
 use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, connect, page};
+use crate::oauth::Base;
 use crate::tool::{Effect, Tool};
 use hyper::StatusCode;
 
@@ -25,6 +26,7 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
         tools: tools.collect(),
         is_demo: service.config().auth == Auth::Demo,
         is_open,
+        is_plain: !Base::new(&origin).is_protected(),
         origin,
     };
     reply::html(StatusCode::OK, page::home(&home), None)

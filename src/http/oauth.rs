@@ -187,7 +187,7 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
             with_cookie(html, &page)
         }
         Step::Code(page) => {
-            let html = page::code(&page::Code {
+            let html = page::code(&page::DevicePage {
                 board: &service.config().name,
                 user_code: &page.user_code,
                 message: page.message,

@@ -22,6 +22,8 @@ pub(crate) struct Home {
     pub(crate) is_demo: bool,
     /// Nobody signs in.
     pub(crate) is_open: bool,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// How to connect.
     pub(crate) blocks: Vec<Block>,
     /// What it offers.
@@ -63,7 +65,7 @@ pub(crate) enum Way<'a> {
 
 /// The page that asks for the code of a device.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Code<'a> {
+pub(crate) struct DevicePage<'a> {
     /// The board's name.
     pub(crate) board: &'a str,
     /// What came with the address.
@@ -146,6 +148,7 @@ pub(crate) fn home(home: &Home) -> String {
             ("origin", (&home.origin).into()),
             ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
             ("note", Html::fixed(note).into()),
+            ("plain", plain(home.is_plain).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
         ],
@@ -198,7 +201,7 @@ pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
 }
 
 /// The page that asks for the code of a device. Its form posts `transaction` and `user_code` to `/device`.
-pub(crate) fn code(page: &Code<'_>) -> String {
+pub(crate) fn code(page: &DevicePage<'_>) -> String {
     let lead = match page.user_code {
         "" => "Enter the code that your device or program shows.",
         _ => "Compare this code with the one that your device or program shows. Go on only if it is the same.",
@@ -220,9 +223,10 @@ pub(crate) fn code(page: &Code<'_>) -> String {
 
 /// The page that says that a person has decided on a device.
 pub(crate) fn done(board: &str, client_name: &str, is_allowed: bool) -> String {
-    let (title, template) = match is_allowed {
-        true => ("Allowed", include_str!("page/allowed.html")),
-        false => ("Rejected", include_str!("page/rejected.html")),
+    let (title, template) = if is_allowed {
+        ("Allowed", include_str!("page/allowed.html"))
+    } else {
+        ("Rejected", include_str!("page/rejected.html"))
     };
     layout(title, "narrow", fill(template, &[("board", board.into()), ("client", client_name.into())]))
 }
@@ -341,7 +345,7 @@ mod tests {
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
         let blocks = connect::blocks(&origin, "kitchen", false);
-        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, blocks, tools }
+        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, is_plain: false, blocks, tools }
     }
 
     fn sample_sign_in() -> SignIn<'static> {
@@ -379,7 +383,7 @@ mod tests {
     fn samples() -> [(&'static str, String); 8] {
         let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
         let (board, message) = ("kitchen", Some("No device waits with this code."));
-        let code = Code { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
+        let code = DevicePage { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
         [
             ("code", super::code(&code)),
             ("sign_in_device", sign_in(&SignIn { asker: device, is_plain: true, ..sample_sign_in() })),
@@ -399,7 +403,7 @@ mod tests {
         let device = Asker { client_name: ATTACK, way: Way::Device { user_code: ATTACK } };
         let consent = Consent { asker, subject: ATTACK, message: Some(ATTACK), ..sample_consent(&scopes) };
         let of_device = Consent { asker: device, ..consent };
-        let code = Code { board: ATTACK, user_code: ATTACK, message: Some(ATTACK), is_plain: true, transaction: ATTACK };
+        let code = DevicePage { board: ATTACK, user_code: ATTACK, message: Some(ATTACK), is_plain: true, transaction: ATTACK };
         let sign_in = SignIn {
             asker,
             is_plain: true,

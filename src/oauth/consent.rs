@@ -77,7 +77,7 @@ impl Authority {
             Asker::Device { id, .. } => {
                 let Allowance { grant, epoch, .. } = allowance;
                 let granted = Granted { grant, epoch, subject: subject.to_string(), scopes: scopes.clone() };
-                if !self.waiting.borrow_mut().decide(world.now, *id, State::Allowed(granted)) {
+                if !self.waiting.borrow_mut().decide(world.now, *id, State::Allowed(Box::new(granted))) {
                     return Err(Error::invalid_request("The device does not wait any more. Let it show a new code."));
                 }
                 Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: true })

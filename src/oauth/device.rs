@@ -134,7 +134,7 @@ impl Authority {
             Told::SlowDown => Err(Error::slow_down()),
             Told::Denied => Err(Error::access_denied()),
             Told::Unknown => Err(Error::invalid_grant("device code used, or replaced by a newer one")),
-            Told::Allowed(device, granted) => self.give(world, base, &device, &granted, parameters),
+            Told::Allowed(what) => self.give(world, base, &what.0, &what.1, parameters),
         }
     }
 
@@ -203,9 +203,9 @@ mod tests {
         error.error()
     }
 
-    fn code_page(bench: &Bench, query: &str) -> Box<crate::oauth::CodePage> {
+    fn code_page(bench: &Bench, query: &str) -> crate::oauth::CodePage {
         match bench.authority.device(&bench.world(), query, None) {
-            Step::Code(page) => page,
+            Step::Code(page) => *page,
             other => panic!("{other:?}"),
         }
     }

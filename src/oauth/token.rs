@@ -5,7 +5,6 @@ use super::client::Client;
 use super::error::json;
 use super::form::Parameters;
 use super::life::Life;
-use super::resource::Target;
 use super::{Authority, Base, Error, device};
 use crate::audit::Event;
 use crate::limits;
@@ -68,7 +67,7 @@ impl Authority {
     /// Over plain HTTP on a network there is no refresh token, and the access token lasts a day.
     pub(super) fn issue(&self, world: &World<'_>, issue: &Issue<'_>) -> Result<Vec<u8>, Error> {
         let Issue { base, life, counter, allowance, access, grant_type } = *issue;
-        let is_protected = self.is_protected(base, access.target);
+        let is_protected = base.is_protected();
         let expires_in = if is_protected { limits::ACCESS_SECS } else { limits::PLAIN_ACCESS_SECS };
         let token = Token { life: Life::lasting(expires_in, world.now, self.boot), counter, allowance: access };
         let access_token = token.seal(&self.ring, Purpose::Access)?;
@@ -82,12 +81,6 @@ impl Authority {
             scope: scopes,
             refresh_token: refresh.as_deref(),
         }))
-    }
-
-    /// Whether nobody reads a token on its way, neither now nor where it is to be used.
-    fn is_protected(&self, base: &Base, target: Target) -> bool {
-        let mut targets = self.settings.bases.iter().filter(|base| base.audience == target.audience);
-        base.is_protected() && targets.all(Base::is_protected)
     }
 }
 

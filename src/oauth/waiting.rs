@@ -62,7 +62,7 @@ pub(super) enum State {
     /// Somebody said no.
     Denied,
     /// Somebody said yes.
-    Allowed(Granted),
+    Allowed(Box<Granted>),
 }
 
 /// What somebody allowed.
@@ -84,7 +84,7 @@ pub(super) enum Told {
     /// That somebody said no. It is forgotten.
     Denied,
     /// What it came for. It is forgotten: it gets this once.
-    Allowed(Device, Granted),
+    Allowed(Box<(Device, Granted)>),
     /// Nothing: it is not known (any more).
     Unknown,
 }
@@ -134,7 +134,7 @@ impl Waiting {
         }
         let mut device = self.0.swap_remove(index);
         match std::mem::replace(&mut device.state, State::Denied) {
-            State::Allowed(granted) => Told::Allowed(device, granted),
+            State::Allowed(granted) => Told::Allowed(Box::new((device, *granted))),
             State::Open | State::Denied => Told::Denied,
         }
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn granted() -> State {
-        State::Allowed(Granted { grant: GrantId([1; 16]), epoch: 0, subject: "ada".to_owned(), scopes: Scopes::none() })
+        State::Allowed(Box::new(Granted { grant: GrantId([1; 16]), epoch: 0, subject: "ada".to_owned(), scopes: Scopes::none() }))
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         assert!(waiting.decide(at(1), [2; 16], State::Denied) && !waiting.decide(at(1), [2; 16], granted()));
         assert!(!waiting.decide(at(1), [3; 16], granted()));
         assert!(waiting.find(at(1), UserCode([1; 8])).is_none());
-        assert!(matches!(waiting.ask(at(1), [1; 16]), Told::Allowed(_, granted) if granted.subject == "ada"));
+        assert!(matches!(waiting.ask(at(1), [1; 16]), Told::Allowed(what) if what.1.subject == "ada"));
         assert!(matches!(waiting.ask(at(1), [2; 16]), Told::Denied));
         assert!(matches!(waiting.ask(at(1), [1; 16]), Told::Unknown) && matches!(waiting.ask(at(1), [2; 16]), Told::Unknown));
     }

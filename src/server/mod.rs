@@ -174,6 +174,12 @@ impl Server {
             return Err(fault);
         }
         addresses.iter().try_for_each(|address| self.config.check(*address))?;
+        if self.config.is_readable() {
+            log::warn!(
+                "plain HTTP on the network: whoever is on it can read passwords, tokens and what assistants do; \
+                 a sign-in there lasts a day at most"
+            );
+        }
         let state = State::open(&self.config.state)?;
         let clock = Clock::start(0);
         let world = World { now: clock.now(), random: &Kernel::new(), audit: &*audit };

@@ -6,6 +6,7 @@
 mod board;
 mod cli;
 mod configs;
+mod device;
 mod embed;
 mod http_abuse;
 mod limits;
