@@ -75,7 +75,7 @@ impl Authority {
             return Err(Error::unauthorized_client());
         }
         let target = self.target(base, &parameters)?;
-        let scopes = scope::offered(self.scopes(), parameters.one("scope")?);
+        let scopes = scope::offered(&self.scopes(), parameters.one("scope")?);
         let deadline = Deadline::after(limits::DEVICE_SECS, world.now, self.boot);
         let device = Device {
             id: world.bytes(),
@@ -155,7 +155,7 @@ impl Authority {
             scopes: granted.scopes.as_str(),
         };
         self.stands(&allowance)?;
-        let target = allowance.target.narrowed(parameters.one("resource")?, self.bases(base))?;
+        let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
         let (allowance, life) = self.begin(world, allowance);
         let access = Allowance { target, ..allowance };
         self.issue(world, &Issue { base, life, counter: 0, allowance, access, grant_type: "device_code" })

@@ -122,7 +122,7 @@ impl Authority {
     }
 
     fn of(&self, kind: Kind, allowance: &Allowance<'_>, ends_unix: u64, faults: [(bool, State); 3]) -> Inspection {
-        let is_elsewhere = !self.settings.bases.iter().any(|base| base.audience == allowance.target.audience);
+        let is_elsewhere = !self.settings().bases.iter().any(|base| base.audience == allowance.target.audience);
         let faults = faults.into_iter().chain([(is_elsewhere, State::Elsewhere)]);
         Inspection {
             kind,

@@ -40,7 +40,8 @@ impl Authority {
             let remedy = format!("Choose between a second and {} days.", limits::STATIC_SECS / (24 * 3600));
             return Err(Error::new(Exit::Usage, "a token cannot last that long").remedy(remedy));
         }
-        let base = self.settings.bases.first().ok_or_else(|| Error::new(Exit::Config, "the server has no address"))?;
+        let settings = self.settings();
+        let base = settings.bases.first().ok_or_else(|| Error::new(Exit::Config, "the server has no address"))?;
         // A space is in no `client_id`, so that no client is taken for it.
         let client = tag(&format!("token {name}"));
         let (grant, epoch) = (GrantId(world.bytes()), self.denied.borrow().epoch());
