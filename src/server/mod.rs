@@ -27,7 +27,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server that is being put together.
 #[derive(Debug)]
@@ -154,7 +154,9 @@ impl Server {
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
         let (service, reload) = self.service(&addresses, Box::new(Stderr::new()))?;
-        Ok(Bound { listeners, addresses, service, reload })
+        let runtime = runtime().map_err(unstarted)?;
+        let signals = Signals::listen(&runtime, reload.is_some()).map_err(unstarted)?;
+        Ok(Bound { listeners, addresses, service, reload, runtime, signals })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -219,6 +221,8 @@ pub struct Bound {
     addresses: Vec<SocketAddr>,
     service: Rc<Service>,
     reload: Option<Reload>,
+    runtime: LocalRuntime,
+    signals: Signals,
 }
 
 /// A service, and the way to reload it if there is one.
@@ -240,11 +244,10 @@ impl Bound {
     /// # Errors
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
-        let system = |error| Error::new(Exit::System, "cannot start the event loop").because(error);
-        runtime().map_err(system)?.block_on(async {
-            let listeners = self.listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(system)?;
-            let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let Bound { listeners, service, reload, runtime, signals, .. } = self;
+        runtime.block_on(async {
+            let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
+            let Signals { mut terminate, mut interrupt, hangup } = signals;
             let stop = poll_fn(|context| match terminate.poll_recv(context) {
                 Poll::Ready(_) => Poll::Ready("SIGTERM"),
                 Poll::Pending => interrupt.poll_recv(context).map(|_| "SIGINT"),
@@ -255,15 +258,36 @@ impl Bound {
                 log::info!("{signal}: stopping");
             };
             let connections = Rc::<Stop>::default();
-            connections.limit(self.service.config().limits.connections);
-            if let Some(reload) = self.reload {
-                let hangup = signal(SignalKind::hangup()).map_err(system)?;
-                tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&self.service), Rc::clone(&connections)));
+            connections.limit(service.config().limits.connections);
+            if let Some((reload, hangup)) = reload.zip(hangup) {
+                tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
-            serve(listeners, self.service, connections, stop).await;
+            serve(listeners, service, connections, stop).await;
             Ok(())
         })
     }
+}
+
+/// What the system sends. It is listened to before anybody is told that the server is there: until then, each of these
+/// would end the process on the spot.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Only where there is something to reload; else a terminal that is closed ends the server.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen(runtime: &LocalRuntime, has_reload: bool) -> std::io::Result<Self> {
+        let _within = runtime.handle().enter();
+        let hangup = has_reload.then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
+    }
+}
+
+fn unstarted(error: std::io::Error) -> Error {
+    Error::new(Exit::System, "cannot start the event loop").because(error)
 }
 
 fn runtime() -> std::io::Result<LocalRuntime> {
