@@ -101,9 +101,9 @@ fn older(origin: &str) -> Block {
 /// mcp-remote and the Inspector send no token over plain HTTP beyond this computer, except one that a code brought.
 fn sign_in_by_code(origin: &str) -> Block {
     Block {
-        title: "First, once: sign in with a code",
+        title: "First, once a day: sign in with a code",
         note: "This board speaks plain HTTP, over which programs refuse to sign in by browser. This command shows a code to \
-               sign in with, and keeps what it gets for Claude Desktop."
+               sign in with, and keeps what it gets for Claude Desktop. That is good for a day."
             .to_owned(),
         text: format!("npx -y -p mcp-remote@0.15.1 mcp-remote-client {origin}/mcp --allow-http --device-code"),
     }
@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn plain_http_beyond_this_computer_is_signed_in_to_by_code() {
         let titles = |origin: &str| blocks(origin, "b", false).iter().map(|block| block.title).collect::<Vec<_>>();
-        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once: sign in with a code");
-        assert_eq!(titles("http://localhost.example.com")[0], "First, once: sign in with a code");
+        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once a day: sign in with a code");
+        assert_eq!(titles("http://localhost.example.com")[0], "First, once a day: sign in with a code");
         for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
             assert_eq!(titles(origin)[0], "Claude Desktop", "{origin}");
         }

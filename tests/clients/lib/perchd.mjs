@@ -26,21 +26,22 @@ export async function freePort() {
 }
 
 export class Perchd {
-  /** Options: auth ("demo" or "open"), port and state (made when not given), example (a program of this name instead). */
+  /** Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), example (a program of this name instead). */
   static async start(t, options = {}) {
     const server = new Perchd();
     server.auth = options.auth ?? 'demo';
     server.example = options.example;
     server.port = options.port ?? (await freePort());
     server.state = options.state ?? (await folder(t));
-    server.base = `http://localhost:${server.port}`;
+    server.host = options.host ?? '127.0.0.1';
+    server.base = `http://${options.host ?? 'localhost'}:${server.port}`;
     await server.run(t);
     return server;
   }
 
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
-    const where = ['--listen', `127.0.0.1:${this.port}`, '--auth', this.auth];
+    const where = ['--listen', `${this.host}:${this.port}`, '--auth', this.auth];
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
     const env = { ...process.env, TMPDIR: this.state };
     const program = this.example
@@ -49,7 +50,7 @@ export class Perchd {
     this.program = program;
     await until(`perchd on port ${this.port}`, 10, () => {
       if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
-      return canConnect(this.port);
+      return canConnect(this.port, this.host);
     });
     // Whatever a test does, the server that it leaves behind stops when asked to, with streams open or not.
     t.after(() => program.end || program.stop());
@@ -62,9 +63,9 @@ export class Perchd {
   }
 }
 
-function canConnect(port) {
+function canConnect(port, host) {
   return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
+    const socket = net.connect(port, host);
     socket.once('connect', () => resolve(true) ?? socket.destroy());
     socket.once('error', () => resolve(false));
   });
