@@ -5,6 +5,7 @@
 
 mod board;
 mod cli;
+mod clock;
 mod configs;
 mod device;
 mod embed;
