@@ -25,3 +25,4 @@ mod streams;
 mod token_abuse;
 mod transcripts;
 mod wire;
+mod writes;
