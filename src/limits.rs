@@ -114,6 +114,8 @@ pub const SPENT: usize = 256;
 pub const GRANTS: usize = 512;
 /// Grants that were revoked and whose tokens are not yet out of date. When full, everybody signs in again.
 pub const DENIED: usize = 256;
+/// After a start, a revocation that seems out of date is kept for this long: a clock that is wrong by then is set right.
+pub const DENIED_SECS: u64 = 24 * 3600;
 /// Users and clients whose tokens were ended all at once. Only the owner adds to them, and they are never out of date; when full,
 /// everybody signs in again, and there is room.
 pub const MARKS: usize = 64;

@@ -5,9 +5,11 @@
 
 mod board;
 mod cli;
+mod clock;
 mod configs;
 mod device;
 mod embed;
+mod grant_abuse;
 mod http_abuse;
 mod limits;
 mod log;
@@ -18,7 +20,9 @@ mod oauth_tokens;
 mod reload;
 mod sign_in;
 mod stop;
+mod stream_abuse;
 mod streams;
 mod token_abuse;
 mod transcripts;
 mod wire;
+mod writes;
