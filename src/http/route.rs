@@ -113,7 +113,7 @@ fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ans
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::GET => opened(service, sse::open(service, &principal), request.version()),
+        Method::GET => opened(service, sse::open(service, &principal, request.headers()), request.version()),
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),

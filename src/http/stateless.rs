@@ -6,7 +6,7 @@ use crate::http::route::{Answer, Opening};
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::streamable::{self, PROTOCOL_VERSION};
 use crate::http::{Link, Service, oauth};
-use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Revision, Subscription};
+use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Subscription};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use hyper::header::{HeaderMap, HeaderName};
@@ -24,8 +24,8 @@ pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
 
 /// The answer to a body that is no message.
 pub(crate) fn unreadable(headers: &HeaderMap, error: &Error) -> Reply {
-    let is_stateless = headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str());
-    let json = if is_stateless { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
+    let json =
+        if self::headers(headers).are_stateless() { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
     reply::json(StatusCode::BAD_REQUEST, json)
 }
 

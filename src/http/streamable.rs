@@ -183,28 +183,29 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
 async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
+    if stateless::headers(headers).are_stateless() {
+        return stateless::unreadable(headers, &Error::no_batches());
+    }
     let client = match client(service, principal, link, headers) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
-        Ok(_) => {
-            let error = Error::invalid_request("Invalid request: this revision has no batches");
-            return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
-        }
+        Ok(_) => return reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(refusal) => return refusal,
+    };
+    let messages = match mcp::read_batch(messages) {
+        Ok(messages) => messages,
+        Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     };
     let caller = Caller { principal, now: service.world().now, header: None };
     let mut answers = Vec::new();
     let mut going = Vec::new();
     for message in messages {
-        let action = match mcp::read_one(message.get().as_bytes()) {
+        let action = match message {
             Ok(message) => service.engine().receive(&mut client.peer.clone(), caller, message),
             Err(error) => Action::Reply(200, mcp::error(None, &error)),
         };
         match action {
-            Action::Reply(_, answer) => answers.push(Bytes::from(answer)),
-            Action::Open(_) => {
-                let error = Error::invalid_request("Invalid request: initialize stands alone, not in a batch");
-                return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
-            }
+            // No `initialize` is among them, so that nothing is opened.
+            Action::Reply(_, answer) | Action::Open(answer) => answers.push(Bytes::from(answer)),
             Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
             Action::Run(pending) => match run::start(service, client.asker(), *pending) {
                 Started::Done(answer) => answers.push(answer.into()),
@@ -266,7 +267,8 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
     if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
-    match session(service, principal, headers).and_then(|session| session.ok_or_else(no_session)) {
+    let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
+    match session {
         Ok(session) => {
             service.end_session(session.nonce);
             reply::empty(StatusCode::NO_CONTENT)
@@ -291,7 +293,7 @@ fn no_session() -> Reply {
 }
 
 /// The revision that a request names; one that names none is left to its session.
-fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
+pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
     let Some(version) = headers.get(PROTOCOL_VERSION) else { return Ok(None) };
     let revision = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
     let revision = revision.filter(|revision| !revision.is_stateless());

@@ -8,6 +8,7 @@ mod cli;
 mod configs;
 mod device;
 mod embed;
+mod fixtures;
 mod http_abuse;
 mod limits;
 mod log;
