@@ -5,7 +5,7 @@ use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
-use crate::http::{Link, Service, home, oauth, sse, streamable};
+use crate::http::{Link, Service, home, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
@@ -181,7 +181,7 @@ fn unwelcome(headers: &HeaderMap) -> Reply {
         let remedy = "Go back to your client and connect again.";
         return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, remedy);
     }
-    reply::rpc_error(StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
+    stateless::refusal(headers, StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
 }
 
 /// The answer to a browser that asks whether a page may call us; the page's origin is welcome already.

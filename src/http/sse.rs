@@ -48,11 +48,11 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
     };
     if !streamable::is_json(&head.headers) {
-        return streamable::unsupported();
+        return streamable::unsupported(&head.headers);
     }
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return streamable::unread(fault),
+        Err(fault) => return streamable::unread(&head.headers, fault),
     };
     match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),

@@ -22,11 +22,11 @@ pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
     Headers { version: get(PROTOCOL_VERSION), method: get(METHOD), name: get(NAME) }
 }
 
-/// The answer to a body that is no message.
-pub(crate) fn unreadable(headers: &HeaderMap, error: &Error) -> Reply {
-    let json =
-        if self::headers(headers).are_stateless() { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
-    reply::json(StatusCode::BAD_REQUEST, json)
+/// The answer to a request that is refused before its id is known.
+pub(crate) fn refusal(headers: &HeaderMap, status: StatusCode, error: &Error) -> Reply {
+    let is_stateless = self::headers(headers).are_stateless();
+    let json = if is_stateless { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
+    reply::json(status, json)
 }
 
 /// The answer to a message that claims to be of this dialect and is not as that asks.

@@ -56,16 +56,16 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !is_json(headers) {
-        return Answer::Reply(unsupported());
+        return Answer::Reply(unsupported(headers));
     }
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return Answer::Reply(unread(fault)),
+        Err(fault) => return Answer::Reply(unread(headers, fault)),
     };
     let message = match mcp::read(&body) {
         Ok(Body::One(message)) => message,
         Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, link, headers, &messages).await),
-        Err(error) => return Answer::Reply(stateless::unreadable(headers, &error)),
+        Err(error) => return Answer::Reply(stateless::refusal(headers, StatusCode::BAD_REQUEST, &error)),
     };
     match mcp::dialect(&message, &stateless::headers(headers)) {
         Ok(Dialect::Stateless(envelope)) => {
@@ -184,7 +184,7 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
 async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
     if stateless::headers(headers).are_stateless() {
-        return stateless::unreadable(headers, &Error::no_batches());
+        return stateless::refusal(headers, StatusCode::BAD_REQUEST, &Error::no_batches());
     }
     let client = match client(service, principal, link, headers) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
@@ -311,17 +311,17 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-pub(crate) fn unsupported() -> Reply {
+pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {
     let error = Error::transport("Unsupported media type: the body must be application/json");
-    reply::rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
+    stateless::refusal(headers, StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
 }
 
 /// The answer to a body that could not be read.
-pub(crate) fn unread(fault: Fault) -> Reply {
+pub(crate) fn unread(headers: &HeaderMap, fault: Fault) -> Reply {
     let (status, message) = match fault {
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} bytes", limits::BODY_BYTES)),
         Fault::TooSlow => (StatusCode::REQUEST_TIMEOUT, format!("The body did not arrive within {} s", limits::BODY_SECS)),
         Fault::Broken => (StatusCode::BAD_REQUEST, "The body is malformed".to_owned()),
     };
-    reply::rpc_error(status, &Error::transport(message))
+    stateless::refusal(headers, status, &Error::transport(message))
 }
