@@ -237,7 +237,7 @@ pub(crate) enum Opened {
 
 /// `GET /mcp`: a stream, for which the caller takes the socket over.
 pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Opened, Reply> {
-    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return Err(reply::method_not_allowed("POST"));
     }
     let accepts = headers
@@ -264,7 +264,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
 pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderMap) -> Reply {
-    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
     let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
@@ -279,7 +279,7 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
 fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
-    let Some(id) = headers.get(SESSION_ID) else { return Ok(None) };
+    let Some(id) = stateless::only(headers, SESSION_ID) else { return Ok(None) };
     let session = Session::read(&service.world(), &service.keys, id.as_bytes(), &principal.subject);
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
@@ -294,9 +294,8 @@ fn no_session() -> Reply {
 
 /// The revision that a request names; one that names none is left to its session.
 pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
-    let Some(version) = headers.get(PROTOCOL_VERSION) else { return Ok(None) };
-    let revision = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
-    let revision = revision.filter(|revision| !revision.is_stateless());
+    let Some(version) = stateless::only(headers, PROTOCOL_VERSION) else { return Ok(None) };
+    let revision = Revision::parse(version).filter(|revision| !revision.is_stateless());
     revision.map(Some).ok_or_else(|| {
         let known = Revision::ALL.map(Revision::as_str)[..4].join(", ");
         let error = Error::transport(format!("Bad request: unsupported MCP-Protocol-Version; supported are: {known}"));

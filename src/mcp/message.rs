@@ -266,14 +266,18 @@ mod tests {
 
     #[test]
     fn a_batch_with_a_message_that_stands_alone_is_refused_as_a_whole() {
-        let read = |batch: &str| read_batch(&serde_json::from_str::<Vec<&RawValue>>(batch).unwrap()).map_err(|error| error.code);
+        fn read(batch: &str) -> Result<Vec<Result<Message<'_>, Error>>, i32> {
+            read_batch(&serde_json::from_str::<Vec<&RawValue>>(batch).unwrap()).map_err(|error| error.code)
+        }
         let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         let initialize = r#"{"jsonrpc":"2.0","id":2,"method":"initialize","params":{}}"#;
         let claims =
             r#"{"jsonrpc":"2.0","id":2,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":5}}}"#;
-        assert_eq!(read(&format!("[{ping},{initialize}]")).map(drop), Err(-32600));
-        assert_eq!(read(&format!("[{ping},{claims}]")).map(drop), Err(-32600));
-        let messages = read(&format!("[{ping},1]"));
+        for alone in [initialize, claims] {
+            assert_eq!(read(&format!("[{ping},{alone}]")).map(drop), Err(-32600), "{alone}");
+        }
+        let batch = format!("[{ping},1]");
+        let messages = read(&batch);
         assert!(matches!(messages.as_deref(), Ok([Ok(Message::Request { .. }), Err(Error { code: -32600, .. })])));
     }
 

@@ -36,19 +36,22 @@ use std::time::Duration;
 #[test]
 fn every_transcript_goes_as_it_is_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let mut played = 0;
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "txt")) {
-        let text = std::fs::read_to_string(path).unwrap();
-        for revision in revisions(&text) {
-            if let Err(fault) = Play::new(&text, revision).run(&text) {
-                panic!("{}:{fault} ({revision})", path.display());
-            }
-            played += 1;
-        }
-    }
-    assert!(played > 0, "there are no transcripts");
+    paths.retain(|path| path.extension().is_some_and(|end| end == "txt"));
+    assert!(!paths.is_empty(), "there are no transcripts");
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let plays: Vec<_> = paths.iter().map(|path| scope.spawn(|| play(path))).collect();
+        plays.into_iter().filter_map(|play| play.join().unwrap().err()).collect()
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Plays a transcript, once for each of its revisions.
+fn play(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    revisions(&text).into_iter().try_for_each(|revision| {
+        Play::new(&text, revision).run(&text).map_err(|fault| format!("{}:{fault} ({revision})", path.display()))
+    })
 }
 
 #[test]
