@@ -5,7 +5,7 @@ use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
-use crate::http::{Link, Service, home, oauth, sse, streamable};
+use crate::http::{Link, Service, home, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
@@ -113,7 +113,7 @@ fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ans
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::GET => opened(service, sse::open(service, &principal), request.version()),
+        Method::GET => opened(service, sse::open(service, &principal, request.headers()), request.version()),
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),
@@ -181,7 +181,7 @@ fn unwelcome(headers: &HeaderMap) -> Reply {
         let remedy = "Go back to your client and connect again.";
         return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, remedy);
     }
-    reply::rpc_error(StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
+    stateless::refusal(headers, StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
 }
 
 /// The answer to a browser that asks whether a page may call us; the page's origin is welcome already.

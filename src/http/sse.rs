@@ -7,7 +7,7 @@ use crate::http::run::{self, Asker, Started};
 use crate::http::stream::{Name, Stream};
 use crate::http::{Link, Service, body, oauth, streamable};
 use crate::limits;
-use crate::mcp::{self, Action, Body, Caller, Error, Message};
+use crate::mcp::{self, Action, Body, Caller, Error, Message, Peer};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use base64::Engine as _;
@@ -24,12 +24,18 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// `GET /sse`: a session that lives as long as its stream. Its first event says where to post.
-pub(crate) fn open(service: &Service, principal: &Principal) -> Result<Rc<Stream>, Reply> {
+///
+/// A client that has lost its stream comes back without a new `initialize`. What it can do is forgotten, but the revision
+/// that was agreed on it says in a header.
+pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Rc<Stream>, Reply> {
     let id: [u8; 16] = service.world().bytes();
     let stream = service
         .streams
         .open(Name::Sse(id), principal, service.authority.epoch())
         .ok_or_else(|| reply::busy("All event streams are taken"))?;
+    if let Ok(Some(revision)) = streamable::revision(headers) {
+        stream.peer.replace(Peer::stranger(revision));
+    }
     stream.outbox.push(Event::Endpoint(format!("/messages?session={}", URL_SAFE_NO_PAD.encode(id))));
     Ok(stream)
 }
@@ -42,27 +48,28 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
     };
     if !streamable::is_json(&head.headers) {
-        return streamable::unsupported();
+        return streamable::unsupported(&head.headers);
     }
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return streamable::unread(fault),
+        Err(fault) => return streamable::unread(&head.headers, fault),
     };
     match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
+            let messages = match mcp::read_batch(&messages) {
+                Ok(messages) => messages,
+                Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
+            };
             for message in messages {
-                match mcp::read_one(message.get().as_bytes()) {
+                match message {
                     Ok(message) => drop(one(service, principal, (link, &head.headers), &stream, message)),
                     Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
                 }
             }
             accepted()
         }
-        Ok(Body::Batch(_)) => {
-            let error = Error::invalid_request("Invalid request: this revision has no batches");
-            reply::rpc_error(StatusCode::BAD_REQUEST, &error)
-        }
+        Ok(Body::Batch(_)) => reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     }
 }

@@ -69,7 +69,7 @@ impl Engine {
             return Ok(reply(self.result(peer, request.id, Cache::No, |json| tools::write_refusal(json, &told))));
         }
         if let Some(header) = caller.header.filter(|_| peer.revision.is_stateless()) {
-            param::check(spec.params(), params.arguments, header)?;
+            param::check(&spec.params, params.arguments, header)?;
         }
         match tool.read(params.arguments) {
             Ok(arguments) => self.run(peer, caller, request, Work::Tool(tool.clone()), arguments),

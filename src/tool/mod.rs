@@ -12,6 +12,7 @@ mod client;
 mod complete;
 mod error;
 mod handler;
+mod join;
 mod output;
 mod param;
 mod prompt;
@@ -30,6 +31,7 @@ pub use client::{Capabilities, Client, Level};
 pub(crate) use complete::Completer;
 pub use error::ToolError;
 pub(crate) use handler::{Handler, Outcome, Yield};
+pub use join::TryJoin;
 pub(crate) use output::Data;
 pub use output::{Content, Contents, Output};
 pub(crate) use param::Param;
@@ -76,6 +78,8 @@ pub struct Spec {
     pub(crate) args: Vec<Arg>,
     /// The names of `args`, shared with every call.
     pub(crate) names: Arc<[String]>,
+    /// The arguments that clients of the stateless dialect repeat in headers.
+    pub(crate) params: Vec<Param>,
     /// In place of `args`: a schema as its author wrote it.
     pub(crate) input_schema: Option<Schema>,
     pub(crate) output_schema: Option<Schema>,
@@ -111,6 +115,7 @@ impl Tool {
             is_idempotent: false,
             args: Vec::new(),
             names: Arc::default(),
+            params: Vec::new(),
             input_schema: None,
             output_schema: None,
             icons: Vec::new(),
@@ -193,11 +198,6 @@ impl Spec {
     pub fn args(&self) -> &[Arg] {
         &self.args
     }
-
-    /// The arguments that clients of the stateless dialect repeat in headers.
-    pub(crate) fn params(&self) -> &[Param] {
-        self.input_schema.as_ref().map_or(&[], Schema::params)
-    }
 }
 
 /// A tool that still lacks its handler.
@@ -245,7 +245,7 @@ impl Draft {
     /// reads the members of the object as arguments.
     ///
     /// A property that is marked with `"x-mcp-header": "Region"` is repeated by clients in the header `Mcp-Param-Region`
-    /// (from 2026-07-28 on), so that proxies can route by it. A call whose header and argument differ is refused.
+    /// (from 2026-07-28 on), as an argument with [`Arg::header`] is.
     pub fn input_schema(mut self, schema: &serde_json::Value) -> Self {
         self.0.input_schema = Some(Schema::new(schema));
         self
@@ -312,7 +312,11 @@ impl Draft {
 
     fn whole(self) -> Spec {
         let names = self.0.args.iter().map(|arg| arg.name().to_owned()).collect();
-        Spec { names, ..self.0 }
+        let params = match &self.0.input_schema {
+            None => self.0.args.iter().filter_map(Arg::param).collect(),
+            Some(schema) => schema.params(),
+        };
+        Spec { names, params, ..self.0 }
     }
 }
 

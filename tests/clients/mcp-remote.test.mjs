@@ -134,7 +134,9 @@ async function addIsThere(host, seconds) {
     tools.some((tool) => tool.name === 'add'),
     'add is listed',
   );
-  assert.equal(await host.call('add', { a: 2, b: 3 }, seconds), '5');
+  const { content, structuredContent } = await host.request('tools/call', { name: 'add', arguments: { a: 2, b: 3 } }, seconds);
+  // Structured output is of the revision that was agreed on, which outlives a restart.
+  assert.deepEqual([content[0].text, structuredContent], ['5', { result: 5 }]);
 }
 
 /** Since the last `newPage` no browser was opened and nothing of a sign-in was sent. */

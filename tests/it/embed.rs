@@ -13,8 +13,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 /// A server on a thread of its own, which ends with the test.
-struct Embedded {
-    port: u16,
+pub(crate) struct Embedded {
+    pub(crate) port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     /// What the tools say to the test.
@@ -23,6 +23,11 @@ struct Embedded {
 
 impl Embedded {
     fn start() -> Embedded {
+        Embedded::serving(server)
+    }
+
+    /// The server that `server` puts together.
+    pub(crate) fn serving(server: fn(Config, mpsc::Sender<&'static str>) -> Server) -> Embedded {
         let (stop, stopped) = oneshot::channel::<()>();
         let (port_sender, port) = mpsc::channel();
         let (tell, told) = mpsc::channel();

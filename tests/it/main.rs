@@ -9,6 +9,7 @@ mod clock;
 mod configs;
 mod device;
 mod embed;
+mod fixtures;
 mod grant_abuse;
 mod http_abuse;
 mod limits;

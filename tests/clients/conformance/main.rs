@@ -7,7 +7,6 @@
 //! ```
 
 mod content;
-mod join;
 mod prompts;
 mod questions;
 mod resources;
