@@ -8,14 +8,17 @@ use crate::server::certificate::{self, Identity};
 use crate::world::{Clock, Now};
 use heapless::Deque;
 use rustls::crypto::ring::{Ticketer, default_provider, sign::any_supported_type};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig, ServerConnection};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -56,7 +59,7 @@ pub(crate) struct Tls {
     shown: Arc<Shown>,
     state: PathBuf,
     clock: Clock,
-    source: RefCell<Loaded>,
+    loaded: RefCell<Loaded>,
     handshakes: Handshakes,
 }
 
@@ -66,80 +69,92 @@ struct Loaded {
     names: Vec<String>,
     identity: Identity,
     ca: Option<OwnCa>,
-    warned: Cell<bool>,
+    is_warned: Cell<bool>,
+}
+
+/// A certificate that was read, and may be shown.
+pub(crate) struct Fresh {
+    loaded: Loaded,
+    key: Arc<CertifiedKey>,
+}
+
+impl Fresh {
+    /// The board's own CA, if the certificate is of it.
+    pub(crate) fn own_ca(&self) -> Option<OwnCa> {
+        self.loaded.ca.clone()
+    }
 }
 
 impl Tls {
     /// What `config` asks for; `None` where it wants no TLS.
     pub(crate) fn open(config: &Config) -> Result<Option<Rc<Self>>, Error> {
+        if config.tls == Source::Off {
+            return Ok(None);
+        }
         let clock = Clock::start(0);
-        let Some((loaded, key)) = load(&config.tls, &config.state, &config.names, clock.now())? else { return Ok(None) };
+        let Fresh { loaded, key } = load(&config.tls, &config.state, &config.names, clock.now())?;
         let shown = Arc::new(Shown(RwLock::new(key)));
         let acceptor = TlsAcceptor::from(Arc::new(settings(&shown)?));
-        let (source, handshakes) = (RefCell::new(loaded), Handshakes::default());
-        Ok(Some(Rc::new(Tls { acceptor, shown, state: config.state.clone(), clock, source, handshakes })))
+        let (loaded, handshakes) = (RefCell::new(loaded), Handshakes::default());
+        Ok(Some(Rc::new(Tls { acceptor, shown, state: config.state.clone(), clock, loaded, handshakes })))
     }
 
     /// The board's own CA, if the certificate is of it.
     pub(crate) fn own_ca(&self) -> Option<OwnCa> {
-        self.source.borrow().ca.clone()
+        self.loaded.borrow().ca.clone()
     }
 
-    /// Takes the certificate that `config` names, read anew; connections that are open go on. Nothing changes on a fault.
+    /// Reads the certificate that `config` names anew, for [`Tls::take`].
     ///
     /// # Errors
-    /// When there is no such certificate; or when TLS is to be switched on or off, which takes a new start.
-    pub(crate) fn reload(&self, config: &Config) -> Result<(), Error> {
-        let loaded = load(&config.tls, &self.state, &config.names, self.clock.now())?;
-        let Some((loaded, key)) = loaded else {
-            let what = "TLS cannot be switched off while the server runs";
-            return Err(Error::new(Exit::Config, what).remedy("Start it anew: systemctl restart perchd"));
-        };
-        self.shown.replace(key);
-        self.source.replace(loaded);
-        Ok(())
+    /// When there is no such certificate.
+    pub(crate) fn read(&self, config: &Config) -> Result<Fresh, Error> {
+        load(&config.tls, &self.state, &config.names, self.clock.now())
+    }
+
+    /// Shows another certificate from now on. Connections that are open go on.
+    pub(crate) fn take(&self, fresh: Fresh) {
+        self.shown.replace(fresh.key);
+        self.loaded.replace(fresh.loaded);
     }
 
     /// Makes a new certificate of the own CA when the old one is due, or the board has got another address.
     pub(crate) fn look_after(&self) {
         let now = self.clock.now();
-        let loaded = self.source.borrow();
-        if loaded.source != Source::Own {
-            loaded.warn_of_end(now);
-            return;
-        }
-        let names = certificate::of_host(&loaded.names);
-        let is_due = loaded.identity.is_due(&names, now);
-        let (source, names) = (loaded.source.clone(), loaded.names.clone());
-        drop(loaded);
-        if is_due {
-            match load(&source, &self.state, &names, now) {
-                Ok(Some((loaded, key))) => {
-                    self.shown.replace(key);
-                    self.source.replace(loaded);
-                }
-                Ok(None) => {}
-                Err(error) => log::error!("cannot renew the certificate: {error}"),
+        let fresh = {
+            let loaded = self.loaded.borrow();
+            if loaded.source != Source::Own {
+                return loaded.warn_of_end(now);
             }
+            if !loaded.identity.is_due(&certificate::of_host(&loaded.names), now) {
+                return;
+            }
+            load(&loaded.source, &self.state, &loaded.names, now)
+        };
+        match fresh {
+            Ok(fresh) => self.take(fresh),
+            Err(error) => log::error!("cannot renew the certificate: {error}"),
         }
     }
 
     /// The handshake of a connection that began with one. It ends in time, one way or the other.
     pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: S) -> io::Result<TlsStream<S>> {
         let slot = self.handshakes.slot();
-        let limited = |connection: &mut rustls::ServerConnection| connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
+        let limited = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
         let handshake = self.acceptor.accept_with(socket, limited);
-        tokio::select! {
-            biased;
-            () = slot.pushed_out() => Err(io::Error::other("too many handshakes")),
-            done = tokio::time::timeout(Duration::from_secs(limits::HANDSHAKE_SECS), handshake) => done?,
-        }
+        let mut handshake = pin!(tokio::time::timeout(Duration::from_secs(limits::HANDSHAKE_SECS), handshake));
+        let mut pushed_out = pin!(slot.pushed_out());
+        poll_fn(|context| match handshake.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(done?),
+            Poll::Pending => pushed_out.as_mut().poll(context).map(|()| Err(io::Error::other("too many handshakes"))),
+        })
+        .await
     }
 }
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("identity", &self.source.borrow().identity).finish_non_exhaustive()
+        f.debug_struct("Tls").field("identity", &self.loaded.borrow().identity).finish_non_exhaustive()
     }
 }
 
@@ -147,20 +162,18 @@ impl Loaded {
     /// Nobody but the operator can renew what is his.
     fn warn_of_end(&self, now: Now) {
         const SOON_SECS: u64 = 14 * 24 * 3600;
-        if now.unix + SOON_SECS > self.identity.ends() && !self.warned.replace(true) {
+        if now.unix + SOON_SECS > self.identity.ends() && !self.is_warned.replace(true) {
             log::warn!("the certificate ends within two weeks; put a new one in its place and send SIGHUP");
         }
     }
 }
 
-fn load(
-    source: &Source,
-    state: &Path,
-    names: &[String],
-    now: Now,
-) -> Result<Option<(Loaded, Arc<CertifiedKey>)>, Error> {
+fn load(source: &Source, state: &Path, names: &[String], now: Now) -> Result<Fresh, Error> {
     let (identity, ca) = match source {
-        Source::Off => return Ok(None),
+        Source::Off => {
+            let what = "TLS cannot be switched off while the server runs";
+            return Err(Error::new(Exit::Config, what).at("[tls]").remedy("Start it anew: systemctl restart perchd"));
+        }
         Source::Own => {
             let made = certificate::ensure(state, names, now)?;
             (made.identity, Some(OwnCa { pem: made.ca.into(), fingerprint: made.fingerprint }))
@@ -168,9 +181,9 @@ fn load(
         Source::Files { certificate, key } => (certificate::from_files(certificate, key, now)?, None),
     };
     let key = certified(source, &identity)?;
-    let loaded = Loaded { source: source.clone(), names: names.to_owned(), identity, ca, warned: Cell::default() };
+    let loaded = Loaded { source: source.clone(), names: names.to_owned(), identity, ca, is_warned: Cell::default() };
     loaded.warn_of_end(now);
-    Ok(Some((loaded, key)))
+    Ok(Fresh { loaded, key })
 }
 
 /// Puts certificate and key together.

@@ -19,6 +19,7 @@ mod reload;
 mod sign_in;
 mod stop;
 mod streams;
+mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
