@@ -13,6 +13,7 @@ mod x509;
 
 pub(crate) use files::from_files;
 
+use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::server::certificate::ca::Ca;
@@ -23,7 +24,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fmt::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 const DAY: u64 = 24 * 3600;
@@ -86,6 +87,12 @@ impl fmt::Debug for Identity {
 /// When the CA in the folder is incomplete or damaged, or the folder cannot be read or written.
 pub(crate) fn ensure(state: &Path, names: &[String], now: Now) -> Result<Certificates, Error> {
     ensure_for(&State::open(state)?, &of_host(names), now)
+}
+
+/// What a board with this configuration is called: its names, and the addresses on which it listens.
+pub(crate) fn names(config: &Config) -> Vec<String> {
+    let listened = config.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+    config.names.iter().cloned().chain(listened.map(|address| address.to_canonical().to_string())).collect()
 }
 
 /// The names that a certificate of this machine should have: these, and its addresses.

@@ -251,6 +251,11 @@ impl Bound {
         self.addresses[0]
     }
 
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The SHA-256 of the certificate of the board's own CA, if it has one: what people compare before they trust it.
     pub fn fingerprint(&self) -> Option<String> {
         self.tls.as_ref().and_then(|tls| tls.own_ca()).map(|ca| ca.fingerprint)

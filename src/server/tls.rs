@@ -92,7 +92,7 @@ impl Tls {
             return Ok(None);
         }
         let clock = Clock::start(0);
-        let Fresh { loaded, key } = load(&config.tls, &config.state, &config.names, clock.now())?;
+        let Fresh { loaded, key } = load(&config.tls, &config.state, &certificate::names(config), clock.now())?;
         let shown = Arc::new(Shown(RwLock::new(key)));
         let acceptor = TlsAcceptor::from(Arc::new(settings(&shown)?));
         let (loaded, handshakes) = (RefCell::new(loaded), Handshakes::default());
@@ -109,7 +109,7 @@ impl Tls {
     /// # Errors
     /// When there is no such certificate.
     pub(crate) fn read(&self, config: &Config) -> Result<Fresh, Error> {
-        load(&config.tls, &self.state, &config.names, self.clock.now())
+        load(&config.tls, &self.state, &certificate::names(config), self.clock.now())
     }
 
     /// Shows another certificate from now on. Connections that are open go on.
