@@ -90,13 +90,16 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
         ip if ip == Ipv4Addr::LOCALHOST => format!("{scheme}://localhost:{}", address.port()),
         _ => format!("{scheme}://{address}"),
     };
-    let fingerprint = bound.fingerprint();
     let mode = match auth {
         Auth::Demo => "demo: any e-mail address and any password sign in",
         Auth::Open => "open: nobody signs in",
         Auth::Own { .. } => auth.as_str(),
     };
     let mut text = format!("perchd {} listens on {address} ({mode})\nOpen {origin}/ in a browser.\n", env!("CARGO_PKG_VERSION"));
+    let fingerprint = bound.fingerprint();
+    if let Some(fingerprint) = &fingerprint {
+        let _ = writeln!(text, "The SHA-256 fingerprint of its CA is {fingerprint}");
+    }
     for block in connect::blocks(&origin, name, auth == Auth::Open, fingerprint.as_deref()) {
         // Writing to a String does not fail.
         let _ = write!(text, "\n{}\n", block.title);

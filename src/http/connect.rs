@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_name_that_a_shell_would_run_never_reaches_one() {
-        let text = text(&blocks(HERE, "$(reboot)`x`", false), "Claude Code");
+        let text = text(&blocks(HERE, "$(reboot)`x`", false, None), "Claude Code");
         assert_eq!(text, "claude mcp add --transport http reboot--x http://localhost:8787/mcp");
     }
 
