@@ -19,6 +19,17 @@ pub const BODY_SECS: u64 = 20;
 pub const WRITE_SECS: u64 = 20;
 /// The largest MCP message, with or without Content-Length.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// TLS handshakes under way. When full, the oldest is cut off: an honest one takes milliseconds, and whoever opens many
+/// and leaves them there pushes out his own.
+pub const HANDSHAKES: usize = 32;
+/// A TLS handshake must be done after this time.
+pub const HANDSHAKE_SECS: u64 = 10;
+/// What TLS holds back for a peer that does not read: little more than one record.
+pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
+/// Names and addresses in a certificate of ours. A board has five to ten; more are left out.
+pub const CERTIFICATE_NAMES: usize = 64;
+/// How often the board looks whether its certificate is still good and has all of its addresses.
+pub const CERTIFICATE_SECS: u64 = 60;
 /// How much of a body that is too large is still read, so that its sender gets to see the answer.
 pub const DRAIN_BYTES: usize = 8 * 1024 * 1024;
 /// And for how long.

@@ -21,6 +21,7 @@ use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// `GET /sse`: a session that lives as long as its stream. Its first event says where to post.
@@ -156,7 +157,10 @@ impl Writer {
 
     /// Writes until the stream ends, the reader leaves or the reader takes nothing for too long.
     pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut socket: S) -> io::Result<()> {
-        poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await
+        poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await?;
+        // Over TLS, the end is a message, which waits for the reader as any other.
+        let closing = poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context));
+        tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing).await?
     }
 
     fn poll<S: AsyncRead + AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -164,31 +168,37 @@ impl Writer {
             return Poll::Ready(Ok(()));
         }
         loop {
-            while !self.rest.is_empty() {
-                // Asked first, so that the end of an outbox wakes a writer that waits for its reader.
+            let Poll::Ready(written) = self.poll_rest(socket.as_mut(), context) else {
+                // The end of an outbox wakes a writer that waits for its reader.
                 if self.reader.outbox().is_cut() {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
-                let Poll::Ready(written) = socket.as_mut().poll_write(context, &self.rest) else {
-                    self.reader.outbox().set_waiting(true);
-                    self.reader.outbox().wake_on_change(context);
-                    return Poll::Pending;
-                };
-                self.reader.outbox().set_waiting(false);
-                match written? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    bytes => self.rest.advance(bytes),
-                }
-            }
+                self.reader.outbox().set_waiting(true);
+                self.reader.outbox().wake_on_change(context);
+                return Poll::Pending;
+            };
+            self.reader.outbox().set_waiting(false);
+            written?;
             if self.is_ending {
-                return socket.poll_shutdown(context);
+                return Poll::Ready(Ok(()));
             }
-            ready!(socket.as_mut().poll_flush(context))?;
             match ready!(self.reader.poll_frame(context)) {
                 Some(frame) => self.rest = self.chunk(frame),
                 None => self.end(),
             }
         }
+    }
+
+    /// Writes what is left of the last frame. Over TLS, what was written may still wait for the reader: so it is flushed.
+    fn poll_rest<S: AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            match ready!(socket.as_mut().poll_write(context, &self.rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                bytes => self.rest.advance(bytes),
+            }
+            self.reader.outbox().set_waiting(false);
+        }
+        socket.poll_flush(context)
     }
 
     fn end(&mut self) {

@@ -26,7 +26,7 @@ impl Bench {
         let state = std::env::temp_dir().join(format!("perchd-fuzz-{}", std::process::id()));
         let config = Config { auth: Auth::Open, ..Config::with_state(state) };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787));
-        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server").0;
+        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server").service;
         Bench { runtime: runtime().expect("a runtime"), service }
     }
 

@@ -23,6 +23,7 @@ mod sign_in;
 mod stop;
 mod stream_abuse;
 mod streams;
+mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
