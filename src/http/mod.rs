@@ -268,6 +268,8 @@ impl Service {
         self.end_revoked_streams();
         self.streams.keep_alive();
         self.replays.forget_old();
+        #[cfg(feature = "tasks")]
+        run::task::forget_old(self);
     }
 
     /// Ends every stream: the server stops.
