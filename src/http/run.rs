@@ -120,19 +120,20 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
     let wire = Rc::new(Wire::new(Rc::clone(&job.way) as Rc<dyn Line>));
     let outcome = begin(&job.work, arguments, asker.principal, &job.way, &wire);
     let mut working = Working { work: outcome, way: Rc::clone(&job.way) };
+    #[cfg(feature = "tasks")]
+    if let Some(created) = created {
+        // The client hears of its task before it hears from it.
+        go_on(job, working, wire, asker.principal);
+        return Started::Done(created);
+    }
     // Most work is done at once: no task, no timer, no entry in the table.
     if let Poll::Ready(ended) = Pin::new(&mut working).poll(&mut Context::from_waker(Waker::noop())) {
-        #[cfg(feature = "tasks")]
-        if let Some(created) = created {
-            job.end_task(asker.principal, &ended);
-            return Started::Done(created);
-        }
         let answer = job.answer(asker.principal, ended);
         return job.done(answer);
     }
     // In the stateless dialect it is the server that decides, and a call that is done at once needs no task.
     #[cfg(feature = "tasks")]
-    let created = created.or_else(|| pending.task.and_then(|wanted| task::begin(&job, asker.principal, wanted)));
+    let created = pending.task.and_then(|wanted| task::begin(&job, asker.principal, wanted));
     let outbox = go_on(job, working, wire, asker.principal);
     #[cfg(feature = "tasks")]
     if let Some(created) = created {

@@ -77,7 +77,7 @@ impl Engine {
             Ok(arguments) => {
                 let action = self.run(peer, caller, request, Work::Tool(tool.clone()), arguments);
                 #[cfg(feature = "tasks")]
-                let action = action.map(|action| action.as_task(task));
+                let action = action.map(|action| action.with_task(task));
                 action
             }
             // MCP 2025-11-25, server/tools, error handling: bad input is a result, so that the model can mend it.

@@ -170,13 +170,16 @@ impl Task {
         }
     }
 
-    /// Asks the client something; the task is kept for as long as that may take.
-    pub(super) fn ask(&mut self, now: Now, key: &str, ask: &Ask, patience: Duration) {
-        if !self.is_over() {
-            self.questions.insert(key.to_owned(), ask.clone());
-            self.keep(now, millis(patience).saturating_add(millis(self.origin.deadline)));
-            self.updated = now;
+    /// Asks the client something; the task is kept for as long as that may take. Whether it makes a difference to the status.
+    pub(super) fn ask(&mut self, now: Now, key: &str, ask: &Ask, patience: Duration) -> bool {
+        if self.is_over() {
+            return false;
         }
+        let is_changed = self.questions.is_empty();
+        self.questions.insert(key.to_owned(), ask.clone());
+        self.keep(now, millis(patience).saturating_add(millis(self.origin.deadline)));
+        self.updated = now;
+        is_changed
     }
 
     /// The answer that was given under this key.

@@ -36,7 +36,7 @@ pub enum TaskAction {
 
 impl Action {
     /// Makes work a task.
-    pub(super) fn as_task(mut self, wanted: Option<TaskWanted>) -> Self {
+    pub(super) fn with_task(mut self, wanted: Option<TaskWanted>) -> Self {
         if let Action::Run(pending) = &mut self {
             pending.task = wanted;
         }

@@ -51,11 +51,9 @@ impl Engine {
         }
     }
 
-    /// Asks the client something, for which it may take this long.
-    pub(crate) fn ask_in_task(&self, id: TaskId, now: Now, key: &str, ask: &Ask, patience: Duration) {
-        if let Some(task) = self.tasks.borrow_mut().task_mut(id) {
-            task.ask(now, key, ask, patience);
-        }
+    /// Asks the client something, for which it may take this long; whether that changed the status.
+    pub(crate) fn ask_in_task(&self, id: TaskId, now: Now, key: &str, ask: &Ask, patience: Duration) -> bool {
+        self.tasks.borrow_mut().task_mut(id).is_some_and(|task| task.ask(now, key, ask, patience))
     }
 
     /// What the client has answered to this question already.

@@ -82,7 +82,7 @@ pub(super) fn begin(job: &Job, principal: &Principal, wanted: TaskWanted) -> Opt
     let (world, call) = (service.world(), Finished { id, work, peer: &way.peer });
     let task = TaskId::new(world.bytes());
     let answer = service.engine().begin_task(task, &call, (principal, world.now), wanted).ok()?;
-    let line = TaskLine { id: task, patience: work.patience(), open: RefCell::default(), unsent: RefCell::default() };
+    let line = TaskLine { id: task, patience: work.patience(), open: RefCell::default() };
     let _ = way.task.set(line);
     let mut ways = service.calls.tasks.ways.borrow_mut();
     ways.retain(|way| way.strong_count() > 0);
@@ -143,8 +143,7 @@ fn wait(service: &Service, asker: Asker<'_>, request: Id, task: TaskId) -> Start
     }
     let outbox = stream.cloned().unwrap_or_default();
     if let Some(way) = tasks.way(task).filter(|_| reads_events) {
-        let unsent = way.task.get().map(|line| line.unsent.take()).unwrap_or_default();
-        unsent.into_iter().for_each(|message| outbox.push(Event::Message(message)));
+        way.task.get().into_iter().for_each(|line| line.repeat(&outbox));
     }
     let waiter = Waiter { owner, request, task, outbox: Rc::clone(&outbox), reads_events, is_stream: stream.is_some() };
     tasks.waiters.borrow_mut().push(waiter);
@@ -180,10 +179,17 @@ pub(crate) fn forget_old(service: &Service) {
 pub(crate) struct TaskLine {
     id: TaskId,
     patience: Duration,
-    /// The questions that the call waits for, by key.
-    open: RefCell<Vec<(String, Weak<Slot>)>>,
-    /// Questions of the handshake dialect that nobody could be asked yet.
-    unsent: RefCell<Vec<Bytes>>,
+    /// The questions that the call waits for.
+    open: RefCell<Vec<Question>>,
+}
+
+/// A question to the client of a task.
+struct Question {
+    key: String,
+    slot: Weak<Slot>,
+    /// In the handshake dialect: our request, and who was sent it.
+    request: Bytes,
+    told: Weak<Outbox>,
 }
 
 impl TaskLine {
@@ -193,7 +199,7 @@ impl TaskLine {
 
     /// Whether the call waits for its client.
     pub(super) fn is_waiting(&self) -> bool {
-        self.open.borrow().iter().any(|(_, slot)| slot.strong_count() > 0)
+        self.open.borrow().iter().any(|question| question.slot.strong_count() > 0)
     }
 
     /// Carries progress. Its words are shown with the task, too: who polls sees nothing else.
@@ -233,11 +239,11 @@ impl TaskLine {
         self.waiting(way).or_else(|| way.service.streams.of(way.owner).map(|stream| Rc::clone(&stream.outbox)))
     }
 
-    /// Where somebody waits for the result, and reads events.
+    /// Where somebody waits for the result, and reads events: the last who came.
     fn waiting(&self, way: &Way) -> Option<Rc<Outbox>> {
         let waiters = way.service.calls.tasks.waiters.borrow();
         let is_there = |waiter: &&Waiter| waiter.task == self.id && waiter.reads_events && waiter.is_there();
-        waiters.iter().find(is_there).map(|waiter| Rc::clone(&waiter.outbox))
+        waiters.iter().rev().find(is_there).map(|waiter| Rc::clone(&waiter.outbox))
     }
 
     /// Puts a question to the client, which the task shows that it needs.
@@ -252,43 +258,58 @@ impl TaskLine {
             return Ok(Slot::filled(answer));
         }
         // The extension, task update requests: a key names one question for as long as the task lives.
-        if self.open.borrow().len() >= limits::ASKS || self.open.borrow().iter().any(|(open, _)| open == key) {
+        if self.open.borrow().len() >= limits::ASKS || self.open.borrow().iter().any(|question| question.key == key) {
             return Err(AskError::Gone);
         }
         let slot = Rc::<Slot>::default();
-        self.await_answer(way, key, ask, &slot);
+        let question = Question { key: key.to_owned(), slot: Rc::downgrade(&slot), request: Bytes::new(), told: Weak::new() };
+        self.await_answer(way, question, ask);
         Ok(slot)
     }
 
     /// The same in the handshake dialect, where the question is a request of ours. It goes to who waits for the result, or
     /// down a stream that is the only way to the client; else it waits with the task.
     fn request(&self, way: &Way, ask: &Ask) -> Result<Rc<Slot>, AskError> {
-        if !way.can_stream {
-            return Err(AskError::Unsupported);
-        }
         let service = &way.service;
         let (id, slot) = service.asks.open(way.owner).ok_or(AskError::Gone)?;
-        let message = Bytes::from(mcp::related_to_task(&mcp::request(&id, ask), self.id));
-        self.await_answer(way, id.as_json(), ask, &slot);
+        let request = Bytes::from(mcp::related_to_task(&mcp::request(&id, ask), self.id));
         let stream = service.streams.of(way.owner).filter(|stream| matches!(stream.name, Name::Sse(_)));
-        match stream.map(|stream| Rc::clone(&stream.outbox)).or_else(|| self.waiting(way)) {
-            Some(outbox) => outbox.push(Event::Message(message)),
-            None => self.unsent.borrow_mut().push(message),
+        let outbox = stream.map(|stream| Rc::clone(&stream.outbox)).or_else(|| self.waiting(way));
+        let told = outbox.as_ref().map_or_else(Weak::new, Rc::downgrade);
+        let key = id.as_json().to_owned();
+        let question = Question { key, slot: Rc::downgrade(&slot), request: request.clone(), told };
+        self.await_answer(way, question, ask);
+        if let Some(outbox) = outbox {
+            outbox.push(Event::Message(request));
         }
         Ok(slot)
     }
 
-    fn await_answer(&self, way: &Way, key: &str, ask: &Ask, slot: &Rc<Slot>) {
-        self.open.borrow_mut().push((key.to_owned(), Rc::downgrade(slot)));
-        way.service.engine().ask_in_task(self.id, way.service.clock.now(), key, ask, self.patience);
-        self.tell_status(way);
+    fn await_answer(&self, way: &Way, question: Question, ask: &Ask) {
+        let now = way.service.clock.now();
+        let is_changed = way.service.engine().ask_in_task(self.id, now, &question.key, ask, self.patience);
+        self.open.borrow_mut().push(question);
+        if is_changed {
+            self.tell_status(way);
+        }
+    }
+
+    /// Says the questions that are open to who waits now. Whoever was asked before may have lost his connection, and nobody
+    /// would notice for a while; a second answer to a question is passed over.
+    fn repeat(&self, outbox: &Rc<Outbox>) {
+        let is_told = |question: &Question| std::ptr::eq(question.told.as_ptr(), Rc::as_ptr(outbox));
+        for question in self.open.borrow_mut().iter_mut().filter(|question| !is_told(question)) {
+            question.told = Rc::downgrade(outbox);
+            outbox.push(Event::Message(question.request.clone()));
+        }
     }
 
     /// Hands answers of the stateless dialect to the call.
     fn fill(&self, answers: &Answers) {
-        let open: Vec<_> = self.open.borrow_mut().extract_if(.., |(key, _)| answers.contains_key(key)).collect();
-        for (key, slot) in open {
-            if let (Some(slot), Some(answer)) = (slot.upgrade(), answers.get(&key)) {
+        let is_answered = |question: &mut Question| answers.contains_key(&question.key);
+        let answered: Vec<Question> = self.open.borrow_mut().extract_if(.., is_answered).collect();
+        for question in answered {
+            if let (Some(slot), Some(answer)) = (question.slot.upgrade(), answers.get(&question.key)) {
                 slot.fill(Ok(answer.clone()));
             }
         }
@@ -299,8 +320,8 @@ impl TaskLine {
         if self.open.borrow().is_empty() {
             return;
         }
-        self.open.borrow_mut().retain(|(_, slot)| slot.strong_count() > 0);
-        let is_open = |key: &str| self.open.borrow().iter().any(|(open, _)| open == key);
+        self.open.borrow_mut().retain(|question| question.slot.strong_count() > 0);
+        let is_open = |key: &str| self.open.borrow().iter().any(|question| question.key == key);
         if way.service.engine().keep_questions(self.id, way.service.clock.now(), is_open) {
             self.tell_status(way);
         }
