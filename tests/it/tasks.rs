@@ -378,6 +378,31 @@ fn who_has_no_room_for_a_task_is_refused_or_answered_at_once() {
 }
 
 #[test]
+fn only_so_many_requests_wait_for_tasks() {
+    let server = Embedded::of(server);
+    let client = Client::new(server.port);
+    let task = client.begin("long");
+    let mut waiting: Vec<Wire> = (0..limits::TASK_WAITERS).map(|_| client.listen(&task)).collect();
+    let refused = (0..10).find_map(|_| {
+        let mut wire = client.listen(&task);
+        wire.patience(Duration::from_millis(300));
+        let reply = wire.reply().ok();
+        waiting.extend(reply.is_none().then_some(wire));
+        reply
+    });
+    assert_eq!(refused.expect("one too many").json()["error"]["code"], -32603);
+    // Who has given up makes room, and the others hear of the end.
+    let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":8}}"#;
+    assert_eq!(ask(server.port, "POST /mcp", &[JSON, &client.session], cancelled).status, 202);
+    let mut late = client.listen(&task);
+    until("working", || client.get(&task));
+    client.ask("tasks/cancel", json!({"taskId": task}));
+    late.head().unwrap();
+    assert_eq!(message(&mut late).1["method"], "notifications/tasks/status");
+    assert_eq!(message(&mut late).1["error"]["message"], "The task was cancelled");
+}
+
+#[test]
 fn a_task_that_is_out_of_date_is_gone() {
     let server = Embedded::serving(server);
     let client = Client::new(server.port);
