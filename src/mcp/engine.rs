@@ -8,7 +8,7 @@ use crate::mcp::stateless::Envelope;
 use crate::mcp::subscription::Subscription;
 use crate::mcp::{Error, Id, Implementation, Message, Pending, Revision, error, handshake, logging};
 #[cfg(feature = "tasks")]
-use crate::mcp::{TaskAction, task_store::Tasks};
+use crate::mcp::{TaskAction, task_request, task_store::Tasks};
 use crate::principal::Principal;
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Client, Level};
@@ -29,7 +29,7 @@ pub struct Engine {
     /// Whether lists change and resources are watched, so that clients may wait for word of it.
     pub(super) tells_changes: bool,
     #[cfg(feature = "tasks")]
-    pub(super) tasks: RefCell<Tasks>,
+    pub(super) tasks: Rc<RefCell<Tasks>>,
 }
 
 /// What the engine knows of the client that a message comes from.
@@ -122,7 +122,7 @@ impl Engine {
             keys,
             tells_changes: false,
             #[cfg(feature = "tasks")]
-            tasks: RefCell::default(),
+            tasks: Rc::default(),
         }
     }
 
@@ -201,7 +201,11 @@ impl Engine {
                 "server/discover" => {
                     Ok(reply(self.result(peer, request.id, Cache::Public, |json| handshake::write_discovery(json, self))))
                 }
-                "subscriptions/listen" if self.tells_changes => self.listen(caller, request),
+                "subscriptions/listen" if self.tells_changes => {
+                    #[cfg(feature = "tasks")]
+                    task_request::check_listener(peer, request.params)?;
+                    self.listen(caller, request)
+                }
                 _ => Err(Error::method_not_found()),
             },
             "ping" => Ok(reply(result(request.id, |json| json.extend_from_slice(b"{}")))),

@@ -215,6 +215,14 @@ impl Engine {
     }
 }
 
+/// Refuses who wants to hear of tasks and does not say that he knows what they are. Others hear of none: the answer to
+/// their request says so.
+pub(super) fn check_listener(peer: &Peer, params: Option<&RawValue>) -> Result<(), Error> {
+    let filter = params.and_then(|params| serde_json::from_str::<Value>(params.get()).ok()).unwrap_or_default();
+    let is_about_tasks = filter["notifications"].get("taskIds").is_some();
+    if is_about_tasks && !peer.client.capabilities.tasks { Err(lacks_tasks()) } else { Ok(()) }
+}
+
 /// -32021: the client did not declare the extension with this request.
 fn lacks_tasks() -> Error {
     Error::missing_capability(&json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } }))
@@ -252,4 +260,132 @@ fn shown(id: &Id, task: &Task) -> Vec<u8> {
         task_message::write_task(json, task);
         json.push(b'}');
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Nothing;
+    use crate::mcp::task::tests::at;
+    use crate::mcp::{Finished, Implementation, Work, read_one};
+    use crate::principal::{Principal, Scopes};
+    use crate::seal::KeyRing;
+    use crate::tool::{Catalog, Output, Yield};
+    use crate::world::{Kernel, World};
+    use std::rc::Rc;
+
+    const NEWEST: Revision = Revision::NEWEST;
+
+    fn engine(support: TaskSupport) -> Engine {
+        let mut catalog = Catalog::default();
+        catalog.add(Tool::new("plain", "").handler(|_| async { Ok("") })).unwrap();
+        catalog.add(Tool::new("job", "").task_support(support).handler(|_| async { Ok("") })).unwrap();
+        let keys = KeyRing::generate(&World { now: at(0), random: &Kernel::new(), audit: &Nothing });
+        Engine::new(Implementation::new("test", "1"), catalog, Rc::new(keys)).tells_changes(true)
+    }
+
+    fn ask(engine: &Engine, peer: &Peer, method: &str, params: &Value) -> Action {
+        let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).to_string();
+        let principal = Principal::anonymous(Scopes::parse("tools:read", |_| true));
+        let caller = Caller { principal: &principal, now: at(1), header: None };
+        engine.receive(&mut peer.clone(), caller, read_one(message.as_bytes()).unwrap())
+    }
+
+    fn answer(action: Action) -> Value {
+        match action {
+            Action::Reply(_, json) | Action::Open(json) => serde_json::from_slice(&json).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stateless(knows_tasks: bool) -> Peer {
+        let mut peer = Peer { is_initialized: true, ..Peer::stranger(Revision::V2026_07_28) };
+        peer.client.capabilities.tasks = knows_tasks;
+        peer
+    }
+
+    /// A task of the tool `job`, which goes on; its id.
+    fn begin(engine: &Engine, peer: &Peer) -> TaskId {
+        let (id, request) = (TaskId::new([1; 16]), Id::parse("7").unwrap());
+        let work = Work::Tool(engine.catalog().find("job").unwrap().clone());
+        let call = Finished { id: &request, work: &work, peer };
+        let principal = Principal::anonymous(Scopes::none());
+        engine.begin_task(id, &call, (&principal, at(0)), TaskWanted { ttl_ms: None, is_required: true }).unwrap();
+        let output = Ok(Yield::Output(Output::from("done")));
+        engine.end_task(id, at(1), &call, &output);
+        id
+    }
+
+    #[test]
+    fn a_server_whose_tools_are_no_tasks_knows_nothing_of_them() {
+        let engine = engine(TaskSupport::Forbidden);
+        let call = ask(&engine, &Peer::stranger(NEWEST), "tools/call", &json!({"name": "job", "task": {"ttl": 1}}));
+        assert!(matches!(call, Action::Run(pending) if pending.task.is_none()), "the parameter is ignored");
+        for (peer, methods) in [
+            (Peer::stranger(NEWEST), ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]),
+            (stateless(true), ["tasks/get", "tasks/update", "tasks/list", "tasks/cancel"]),
+        ] {
+            for method in methods {
+                assert_eq!(answer(ask(&engine, &peer, method, &json!({"taskId": "x"})))["error"]["code"], -32601, "{method}");
+            }
+            let capabilities = engine.capabilities(peer.revision);
+            assert!(capabilities.get("tasks").is_none() && capabilities.get("extensions").is_none());
+        }
+    }
+
+    #[test]
+    fn only_revisions_that_have_tasks_are_told_of_them() {
+        let engine = engine(TaskSupport::Optional);
+        for revision in Revision::ALL {
+            let capabilities = engine.capabilities(revision);
+            assert_eq!(capabilities.get("tasks").is_some(), revision == NEWEST);
+            assert_eq!(capabilities.get("extensions").is_some(), revision.is_stateless());
+        }
+        for revision in &Revision::ALL[..3] {
+            let call = ask(&engine, &Peer::stranger(*revision), "tools/call", &json!({"name": "job", "task": {}}));
+            assert!(matches!(call, Action::Run(pending) if pending.task.is_none()));
+        }
+    }
+
+    #[test]
+    fn a_tool_that_must_be_a_task_is_refused_to_who_can_have_none() {
+        let engine = engine(TaskSupport::Required);
+        for revision in &Revision::ALL[..4] {
+            let call = ask(&engine, &Peer::stranger(*revision), "tools/call", &json!({"name": "job"}));
+            assert_eq!(answer(call)["error"]["code"], -32601, "{revision:?}");
+        }
+        assert_eq!(answer(ask(&engine, &stateless(false), "tools/call", &json!({"name": "job"})))["error"]["code"], -32021);
+        let call = ask(&engine, &stateless(true), "tools/call", &json!({"name": "job"}));
+        assert!(matches!(call, Action::Run(pending) if pending.task.is_some()));
+    }
+
+    #[test]
+    fn tasks_go_on_when_what_is_offered_changes() {
+        let before = engine(TaskSupport::Optional);
+        let peer = Peer::stranger(NEWEST);
+        let id = begin(&before, &peer);
+        let after = engine(TaskSupport::Required).take_tasks(&before);
+        let task = answer(ask(&after, &peer, "tasks/get", &json!({"taskId": id.to_string()})));
+        assert_eq!(task["result"]["status"], "completed");
+        let result = answer(ask(&after, &peer, "tasks/result", &json!({"taskId": id.to_string()})));
+        assert_eq!(result["result"]["content"][0]["text"], "done");
+    }
+
+    #[test]
+    fn who_listens_for_tasks_must_know_what_they_are() {
+        let engine = engine(TaskSupport::Optional);
+        let listen = |peer: &Peer| ask(&engine, peer, "subscriptions/listen", &json!({"notifications": {"taskIds": ["x"]}}));
+        assert_eq!(answer(listen(&stateless(false)))["error"]["code"], -32021);
+        assert!(matches!(listen(&stateless(true)), Action::Listen(_)));
+    }
+
+    #[test]
+    fn parameters_that_name_no_task_are_refused() {
+        let engine = engine(TaskSupport::Optional);
+        for params in [json!({}), json!({"taskId": 5}), json!({"taskId": null}), json!({"taskId": "../x"})] {
+            for (peer, method) in [(Peer::stranger(NEWEST), "tasks/result"), (stateless(true), "tasks/cancel")] {
+                assert_eq!(answer(ask(&engine, &peer, method, &params))["error"]["code"], -32602, "{params}");
+            }
+        }
+    }
 }

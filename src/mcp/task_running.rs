@@ -8,9 +8,15 @@ use crate::principal::Principal;
 use crate::tool::{Ask, ToolError, Yield};
 use crate::world::Now;
 use serde_json::value::RawValue;
+use std::rc::Rc;
 use std::time::Duration;
 
 impl Engine {
+    /// Goes on with the tasks of the engine before.
+    pub(crate) fn take_tasks(self, before: &Engine) -> Self {
+        Engine { tasks: Rc::clone(&before.tasks), ..self }
+    }
+
     /// Whether there is room for one more task of this person.
     pub(crate) fn check_task_room(&self, principal: &Principal) -> Result<(), Error> {
         self.tasks.borrow().check_room(&principal.subject)

@@ -68,17 +68,27 @@ impl Tasks {
 pub(super) fn refusal(service: &Service, principal: &Principal, id: &Id, wanted: Option<TaskWanted>) -> Option<Vec<u8>> {
     let wanted = wanted?;
     forget_old(service);
-    let room = if service.calls.is_full() {
-        Err(Error::internal(format!("The board runs {} calls already. Try again in a moment.", limits::CALLS)))
-    } else {
-        service.engine().check_task_room(principal)
-    };
-    room.err().filter(|_| wanted.is_required).map(|fault| mcp::error(Some(id), &fault))
+    let fault = check_room(service, principal).err().filter(|_| wanted.is_required)?;
+    Some(mcp::error(Some(id), &fault))
+}
+
+/// Tasks take half of the calls at most: there must be room for calls that somebody waits for.
+fn check_room(service: &Service, principal: &Principal) -> Result<(), Error> {
+    let calls = service.config().limits.calls;
+    if service.calls.is_full(calls) {
+        return Err(Error::internal(format!("The board runs {calls} calls already. Try again in a moment.")));
+    }
+    let running = service.calls.tasks.ways.borrow().iter().filter(|way| way.strong_count() > 0).count();
+    if running >= calls.div_ceil(2) {
+        return Err(Error::internal(format!("The board runs {running} tasks already. Try again when one of them is over.")));
+    }
+    service.engine().check_task_room(principal)
 }
 
 /// Makes a call a task, and writes the answer that says so; `None` where there is no room.
 pub(super) fn begin(job: &Job, principal: &Principal, wanted: TaskWanted) -> Option<Vec<u8>> {
     let Job { service, id, work, way, .. } = job;
+    check_room(service, principal).ok()?;
     let (world, call) = (service.world(), Finished { id, work, peer: &way.peer });
     let task = TaskId::new(world.bytes());
     let answer = service.engine().begin_task(task, &call, (principal, world.now), wanted).ok()?;

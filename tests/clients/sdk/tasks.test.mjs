@@ -64,7 +64,8 @@ for (const way of WAYS.filter(({ sdk }) => sdk === 1)) {
       const said = await stream(client, 'confirm_delete', { filename: 'x.txt' }, { task: {} });
       assert.equal(said.at(-1).type, 'result', JSON.stringify(said.at(-1)));
       assert.equal(textOf(said.at(-1).result), 'x.txt is gone');
-      assert.ok(said.some(({ task }) => task?.status === 'input_required'));
+      // Over /sse there is one way to the client, so that it is asked before it comes back to see.
+      if (way.path === '/mcp') assert.ok(said.some(({ task }) => task?.status === 'input_required'));
     });
 
     await t.test('word of a status comes unasked', { timeout }, async (t) => {
