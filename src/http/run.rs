@@ -9,6 +9,8 @@ use crate::http::event::{Event, Outbox};
 #[cfg(feature = "tasks")]
 use crate::http::run::task::TaskLine;
 use crate::http::way::Way;
+#[cfg(feature = "tasks")]
+use crate::mcp::TaskWanted;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
 use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
@@ -97,7 +99,6 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
         let busy = Err(ToolError::new(format!("The board runs {most} calls already. Try again in a moment.")));
         return Started::Done(service.engine().finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
     }
-    let began_ms = service.clock.now().uptime_ms;
     let way = Rc::new(Way {
         service: Rc::clone(service),
         owner: asker.owner,
@@ -110,31 +111,46 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
         asked: RefCell::default(),
         #[cfg(feature = "tasks")]
         task: OnceCell::new(),
+        #[cfg(feature = "tasks")]
+        words: RefCell::default(),
     });
-    let job = Job { service: Rc::clone(service), id, work, way, fingerprint, began_ms, stream: asker.stream.is_some() };
+    let began_ms = service.clock.now().uptime_ms;
+    let job = Job {
+        service: Rc::clone(service),
+        id,
+        work,
+        way,
+        fingerprint,
+        began_ms,
+        stream: asker.stream.is_some(),
+        #[cfg(feature = "tasks")]
+        wanted: pending.task,
+    };
+    run(job, arguments, asker.principal)
+}
+
+fn run(job: Job, arguments: Arguments, principal: &Principal) -> Started {
     // A client of the handshake dialect that wants a task gets one, however soon that is over.
     #[cfg(feature = "tasks")]
-    let created = pending.task.filter(|_| !job.way.peer.revision.is_stateless());
-    #[cfg(feature = "tasks")]
-    let created = created.and_then(|wanted| task::begin(&job, asker.principal, wanted));
+    let created = if job.way.peer.revision.is_stateless() { None } else { task::begin(&job, principal) };
     let wire = Rc::new(Wire::new(Rc::clone(&job.way) as Rc<dyn Line>));
-    let outcome = begin(&job.work, arguments, asker.principal, &job.way, &wire);
+    let outcome = begin(&job.work, arguments, principal, &job.way, &wire);
     let mut working = Working { work: outcome, way: Rc::clone(&job.way) };
     #[cfg(feature = "tasks")]
     if let Some(created) = created {
         // The client hears of its task before it hears from it.
-        go_on(job, working, wire, asker.principal);
+        go_on(job, working, wire, principal);
         return Started::Done(created);
     }
     // Most work is done at once: no task, no timer, no entry in the table.
     if let Poll::Ready(ended) = Pin::new(&mut working).poll(&mut Context::from_waker(Waker::noop())) {
-        let answer = job.answer(asker.principal, ended);
+        let answer = job.answer(principal, ended);
         return job.done(answer);
     }
     // In the stateless dialect it is the server that decides, and a call that is done at once needs no task.
     #[cfg(feature = "tasks")]
-    let created = pending.task.and_then(|wanted| task::begin(&job, asker.principal, wanted));
-    let outbox = go_on(job, working, wire, asker.principal);
+    let created = task::begin(&job, principal);
+    let outbox = go_on(job, working, wire, principal);
     #[cfg(feature = "tasks")]
     if let Some(created) = created {
         return Started::Done(created);
@@ -222,6 +238,9 @@ struct Job {
     began_ms: u64,
     /// Whether the answer goes to a stream that stays open.
     stream: bool,
+    /// Whether the work is to be a task.
+    #[cfg(feature = "tasks")]
+    wanted: Option<TaskWanted>,
 }
 
 impl Job {

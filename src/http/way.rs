@@ -32,6 +32,9 @@ pub(crate) struct Way {
     /// From the moment on at which the call is a task.
     #[cfg(feature = "tasks")]
     pub(crate) task: OnceCell<TaskLine>,
+    /// The last words about its progress: a call may say them before it is a task.
+    #[cfg(feature = "tasks")]
+    pub(crate) words: RefCell<Option<String>>,
 }
 
 impl Way {
@@ -53,6 +56,8 @@ impl Line for Way {
         if let Some(line) = self.task.get() {
             return line.progress(self, progress);
         }
+        #[cfg(feature = "tasks")]
+        self.words.replace(progress.message.map(str::to_owned));
         if let Some(token) = &self.progress {
             self.send(token.notification(progress));
         }

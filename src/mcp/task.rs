@@ -69,7 +69,6 @@ impl Status {
 }
 
 /// How a task ended. There is no way back from here.
-#[derive(Clone, Debug)]
 pub(super) enum End {
     /// With what the call would have been answered with: the JSON of the result.
     Result { json: Vec<u8>, is_error: bool },
@@ -80,7 +79,6 @@ pub(super) enum End {
 }
 
 /// Whose a task is, and what is known of it from the beginning.
-#[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) id: TaskId,
     pub(super) revision: Revision,
@@ -95,7 +93,6 @@ pub(super) struct Origin {
 }
 
 /// A task.
-#[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) origin: Origin,
     began: Now,

@@ -5,10 +5,18 @@ use crate::mcp::task::{End, Origin, Task, TaskId};
 use crate::mcp::{Error, Revision};
 use crate::principal::Scopes;
 use crate::world::Now;
+use std::fmt;
 
 /// All tasks, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tasks(Vec<Task>);
+
+/// How many there are: results and answers are nobody's but their client's.
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tasks").field(&self.0.len()).finish()
+    }
+}
 
 /// Who asks for tasks, and when.
 #[derive(Clone, Copy)]

@@ -279,6 +279,9 @@ fn how_a_task_ended_is_told_in_the_words_of_its_dialect() {
         let done = until("completed", || get(server.port, &newer));
         assert_eq!((&done["result"]["isError"], &done["result"]["content"][0]["text"]), (&json!(true), &json!(words)));
     }
+    // What is said before there is a task is not lost.
+    let counted = begin(server.port, "count");
+    assert_eq!(get(server.port, &counted)["statusMessage"], "one");
     let older = client.begin("panics");
     until("failed", || client.get(&older));
     assert_eq!(client.result(&older)["error"]["code"], -32603);

@@ -85,13 +85,16 @@ fn check_room(service: &Service, principal: &Principal) -> Result<(), Error> {
     service.engine().check_task_room(principal)
 }
 
-/// Makes a call a task, and writes the answer that says so; `None` where there is no room.
-pub(super) fn begin(job: &Job, principal: &Principal, wanted: TaskWanted) -> Option<Vec<u8>> {
-    let Job { service, id, work, way, .. } = job;
+/// Makes a call a task, and writes the answer that says so; `None` where it is to be none, or there is no room.
+pub(super) fn begin(job: &Job, principal: &Principal) -> Option<Vec<u8>> {
+    let Job { service, id, work, way, wanted, .. } = job;
     check_room(service, principal).ok()?;
     let (world, call) = (service.world(), Finished { id, work, peer: &way.peer });
     let task = TaskId::new(world.bytes());
-    let answer = service.engine().begin_task(task, &call, (principal, world.now), wanted).ok()?;
+    let answer = service.engine().begin_task(task, &call, (principal, world.now), (*wanted)?).ok()?;
+    if let Some(words) = way.words.take() {
+        service.engine().note_task(task, world.now, &words);
+    }
     let line = TaskLine { id: task, patience: work.patience(), open: RefCell::default() };
     let _ = way.task.set(line);
     let mut ways = service.calls.tasks.ways.borrow_mut();
