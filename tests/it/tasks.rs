@@ -382,7 +382,7 @@ fn who_has_no_room_for_a_task_is_refused_or_answered_at_once() {
 
 #[test]
 fn only_so_many_requests_wait_for_tasks() {
-    let server = Embedded::of(server);
+    let server = Embedded::serving(server);
     let client = Client::new(server.port);
     let task = client.begin("long");
     let mut waiting: Vec<Wire> = (0..limits::TASK_WAITERS).map(|_| client.listen(&task)).collect();

@@ -1,10 +1,7 @@
 //! Tools whose calls may be tasks: their results are fetched later.
 
-use crate::join::all;
 use crate::rounds;
-use perchd::tool::{Answer, Arg, Call, Form, TaskSupport, Tool, ToolError};
-use std::future::Future;
-use std::pin::Pin;
+use perchd::tool::{Answer, Arg, Call, Form, TaskSupport, Tool, ToolError, TryJoin};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -37,10 +34,9 @@ pub(crate) fn tools() -> Vec<Tool> {
             .handler(confirm),
         Tool::new("multi_input", "Asks two things at once").task_support(TaskSupport::Optional).handler(|call| async move {
             sleep(PAUSE).await;
-            let asking: Vec<Asking<'_>> =
-                vec![Box::pin(name(&call, "first", "Your first name?")), Box::pin(name(&call, "last", "Your last name?"))];
-            let names: Result<Vec<_>, _> = all(asking).await.into_iter().collect();
-            Ok(names?.join(" "))
+            let (first, last) =
+                (name(&call, "first", "Your first name?"), name(&call, "last", "Your last name?")).try_join().await?;
+            Ok(format!("{first} {last}"))
         }),
         Tool::new("test_tool_with_task", "Asks for a name first, then takes its time")
             .task_support(TaskSupport::Required)
@@ -71,8 +67,6 @@ async fn confirm(call: Call) -> Result<String, ToolError> {
         _ => Ok(format!("{name} stays")),
     }
 }
-
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<String, ToolError>> + 'a>>;
 
 async fn name(call: &Call, key: &str, message: &str) -> Result<String, ToolError> {
     rounds::field(call, key, message, "name").await
