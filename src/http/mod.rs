@@ -192,7 +192,10 @@ impl Service {
         self.authority.reload(settings(&config, &catalog, &hosts));
         self.streams.limit(config.limits.streams);
         self.hosts.replace(Rc::new(hosts));
-        self.engine.replace(Rc::new(self.identity.engine(catalog, &self.keys)));
+        let engine = self.identity.engine(catalog, &self.keys);
+        #[cfg(feature = "tasks")]
+        let engine = engine.take_tasks(&self.engine());
+        self.engine.replace(Rc::new(engine));
         self.config.replace(Rc::new(config));
         self.ca.replace(ca);
         if let Some(changes) = &self.identity.changes {
@@ -268,6 +271,8 @@ impl Service {
         self.end_revoked_streams();
         self.streams.keep_alive();
         self.replays.forget_old();
+        #[cfg(feature = "tasks")]
+        run::task::forget_old(self);
     }
 
     /// Ends every stream: the server stops.

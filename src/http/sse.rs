@@ -109,6 +109,13 @@ fn one(
             say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
             return oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope);
         }
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => {
+            let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
+            if let Started::Done(answer) = run::task::act(service, asker, action) {
+                say(answer);
+            }
+        }
         Action::Run(pending) => {
             let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
             if let Started::Done(answer) = run::start(service, asker, *pending) {

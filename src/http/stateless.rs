@@ -71,6 +71,14 @@ pub(crate) async fn post(
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
         Action::Run(pending) => call(service, principal, from, *pending).await,
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => {
+            let asker = Asker { principal, owner: service.next_owner(), stream: None, reads_events: false, can_come_back: false };
+            match run::task::act(service, asker, action) {
+                Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
+                Started::Going(outbox) => Answer::Reply(reply::events(&outbox)),
+            }
+        }
         Action::Listen(subscription) => listen(service, principal, from.version, *subscription),
         Action::Forbid { id, scope } => {
             Answer::Reply(oauth::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))

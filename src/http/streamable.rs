@@ -99,6 +99,8 @@ async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -
         Action::Reply(status, answer) => reply::json(status_code(status), answer),
         Action::Open(answer) => welcome(service, client, peer, answer),
         Action::Run(pending) => call(service, client, *pending).await,
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
         Action::Forbid { id, scope } => oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope),
         other => settle(service, client, other)
             .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
@@ -142,14 +144,19 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
 }
 
 async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Reply {
-    match run::start(service, client.asker(), pending) {
+    let started = run::start(service, client.asker(), pending);
+    if let Started::Going(outbox) = &started
+        && client.can_come_back()
+    {
+        service.replays.keep(client.owner(), outbox);
+    }
+    answered(service, client, started).await
+}
+
+async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Reply {
+    match started {
         Started::Done(answer) => reply::json(StatusCode::OK, answer),
-        Started::Going(outbox) if client.reads_events => {
-            if client.can_come_back() {
-                service.replays.keep(client.owner(), &outbox);
-            }
-            slow_answer(service, outbox).await
-        }
+        Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
         Started::Going(outbox) => match last_message(&outbox).await {
             Some(answer) => reply::json(StatusCode::OK, answer),
             None => reply::events(&outbox),

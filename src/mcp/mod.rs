@@ -22,6 +22,16 @@ mod revision;
 mod session;
 mod stateless;
 mod subscription;
+#[cfg(feature = "tasks")]
+mod task;
+#[cfg(feature = "tasks")]
+mod task_message;
+#[cfg(feature = "tasks")]
+mod task_request;
+#[cfg(feature = "tasks")]
+mod task_running;
+#[cfg(feature = "tasks")]
+mod task_store;
 mod tools;
 mod work;
 
@@ -38,5 +48,13 @@ pub use session::Session;
 pub use stateless::{Dialect, Envelope, Headers, dialect};
 pub use subscription::Subscription;
 pub(crate) use subscription::change_notification;
+#[cfg(feature = "tasks")]
+pub use task::TaskId;
+#[cfg(feature = "tasks")]
+pub(crate) use task_message::related as related_to_task;
+#[cfg(feature = "tasks")]
+pub use task_request::TaskAction;
+#[cfg(feature = "tasks")]
+pub(crate) use task_request::TaskWanted;
 pub use work::Pending;
 pub(crate) use work::{Finished, Work};

@@ -55,6 +55,12 @@ impl Revision {
         self >= Revision::V2026_07_28
     }
 
+    /// Whether a client asks for a call to be a task. Later ones leave that to the server.
+    #[cfg(feature = "tasks")]
+    pub fn has_task_requests(self) -> bool {
+        self == Revision::V2025_11_25
+    }
+
     /// Whether things carry icons.
     pub fn has_icons(self) -> bool {
         self >= Revision::V2025_11_25

@@ -182,6 +182,8 @@ fn named(method: &str, params: Option<&RawValue>) -> Option<String> {
     let member = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        #[cfg(feature = "tasks")]
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return None,
     };
     let params: Value = serde_json::from_str(params?.get()).ok()?;

@@ -18,6 +18,8 @@ mod param;
 mod prompt;
 mod resource;
 mod schema;
+#[cfg(feature = "tasks")]
+mod task;
 
 pub use arg::{Arg, Kind};
 pub use ask::{Answer, Form, Root, Sample, Sampled};
@@ -38,6 +40,8 @@ pub(crate) use param::Param;
 pub use prompt::{Messages, Prompt, PromptDraft, Role};
 pub use resource::{Resource, ResourceDraft};
 use schema::Schema;
+#[cfg(feature = "tasks")]
+pub use task::TaskSupport;
 
 use crate::limits;
 use serde::Serialize;
@@ -87,6 +91,8 @@ pub struct Spec {
     pub(crate) needs: Vec<Need>,
     pub(crate) deadline: Duration,
     pub(crate) patience: Duration,
+    #[cfg(feature = "tasks")]
+    pub(crate) task_support: TaskSupport,
 }
 
 /// A picture of a tool (from 2025-11-25 on).
@@ -122,6 +128,8 @@ impl Tool {
             needs: Vec::new(),
             deadline: Duration::from_secs(limits::CALL_SECS),
             patience: Duration::from_secs(limits::INPUT_SECS),
+            #[cfg(feature = "tasks")]
+            task_support: TaskSupport::Forbidden,
         })
     }
 

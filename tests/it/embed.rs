@@ -18,7 +18,7 @@ pub(crate) struct Embedded {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     /// What the tools say to the test.
-    told: mpsc::Receiver<&'static str>,
+    pub(crate) told: mpsc::Receiver<&'static str>,
 }
 
 impl Embedded {
@@ -125,7 +125,7 @@ fn server(config: Config, tell: mpsc::Sender<&'static str>) -> Server {
 }
 
 /// Says that a handler was dropped before its end.
-struct Dropped(mpsc::Sender<&'static str>);
+pub(crate) struct Dropped(pub(crate) mpsc::Sender<&'static str>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -133,11 +133,11 @@ impl Drop for Dropped {
     }
 }
 
-const EVENTS: &str = "accept: application/json, text/event-stream";
-const JSON: &str = "content-type: application/json";
+pub(crate) const EVENTS: &str = "accept: application/json, text/event-stream";
+pub(crate) const JSON: &str = "content-type: application/json";
 
 /// A session of a client that can do everything.
-fn session(port: u16) -> (String, Value) {
+pub(crate) fn session(port: u16) -> (String, Value) {
     let capabilities = json!({"elicitation": {}, "sampling": {}, "roots": {}});
     let params =
         json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "c", "version": "1"}});
@@ -157,7 +157,7 @@ fn call(port: u16, session: &str, name: &str, meta: &Value) -> Wire {
 }
 
 /// The id and the JSON of the next event that has any.
-fn message(wire: &mut Wire) -> (Option<String>, Value) {
+pub(crate) fn message(wire: &mut Wire) -> (Option<String>, Value) {
     loop {
         let event = wire.event().unwrap().expect("the stream goes on");
         let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

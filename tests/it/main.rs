@@ -23,6 +23,8 @@ mod sign_in;
 mod stop;
 mod stream_abuse;
 mod streams;
+#[cfg(feature = "tasks")]
+mod tasks;
 mod tls;
 mod token_abuse;
 mod transcripts;
