@@ -262,7 +262,7 @@ fn a_client_that_comes_back_resumes_its_session() {
     assert_eq!((kind(), kind()), (HandshakeKind::Full, HandshakeKind::Resumed));
 }
 
-/// A ClientHello of this version: ECDHE_ECDSA with AES-128-GCM, P-256, and no version beside the one in its head.
+/// A ClientHello of this version: ECDHE with ECDSA, P-256, and no version beside the one in its head.
 fn hello(version: [u8; 2]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([7; 32]);
@@ -318,7 +318,8 @@ fn a_handshake_that_takes_its_time_is_cut_off() {
     let began = Instant::now();
     assert_eq!(bytes_back(board.port, &[22, 3, 1, 0, 200, 1]), b"");
     let limit = Duration::from_secs(perchd::limits::HANDSHAKE_SECS);
-    assert!(began.elapsed() > limit - Duration::from_secs(1) && began.elapsed() < limit + Duration::from_secs(4));
+    let second = Duration::from_secs(1);
+    assert!(began.elapsed() + second > limit && began.elapsed() < limit + 4 * second);
 }
 
 #[test]
@@ -416,7 +417,8 @@ fn own_certificate(folder: &Folder, name: &str, key: &[&str]) -> (PathBuf, PathB
 }
 
 fn files(certificate: &Path, key: &Path) -> String {
-    format!("[auth]\nmode = \"open\"\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")
+    let (certificate, key) = (certificate.display(), key.display());
+    format!("[auth]\nmode = \"open\"\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
 }
 
 #[test]

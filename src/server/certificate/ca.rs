@@ -18,7 +18,7 @@ use std::time::Duration;
 const BEGINS: u64 = 1_577_836_800;
 /// From the day on which it is made; whoever trusts it need not do so again.
 const LIFE_SECS: u64 = 20 * 365 * super::DAY;
-/// The longest common name (RFC 5280, ub-common-name).
+/// The longest common name, in characters (RFC 5280, ub-common-name).
 const COMMON_NAME: usize = 64;
 
 /// Names that only mean something within a network.
@@ -76,8 +76,8 @@ impl Ca {
 
     fn certify(state: &State, key: KeyPair, names: &[String], now: Now) -> Result<Self, Error> {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let mut common_name = format!("perchd CA of {host}");
-        common_name.truncate(common_name.floor_char_boundary(COMMON_NAME));
+        // The name of a Linux host has 64 bytes at most, none of which need be ASCII.
+        let common_name: String = format!("perchd CA of {host}").chars().take(COMMON_NAME).collect();
         let ends = now.unix + LIFE_SECS;
         let mut params = params(&common_name, BEGINS, ends);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -98,7 +98,7 @@ impl Ca {
         let read = X509::read(&der)?;
         let is_ours = read.public_key == key.public_key_raw();
         let (common_name, ends) = (read.common_name?.to_owned(), u64::try_from(read.ends).ok()?);
-        is_ours.then_some(Ca { ends, key, common_name, der })
+        is_ours.then_some(Ca { der, ends, key, common_name })
     }
 
     /// Its certificate, in PEM.

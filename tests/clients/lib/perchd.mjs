@@ -1,5 +1,5 @@
 // The server under test: started on a free loopback port with a state folder of its own.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -26,7 +26,10 @@ export async function freePort() {
 }
 
 export class Perchd {
-  /** Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), example (a program of this name instead). */
+  /**
+   * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), example (a program of this name
+   * instead), tls (names for a certificate of its own CA; it is reached by the first).
+   */
   static async start(t, options = {}) {
     const server = new Perchd();
     server.auth = options.auth ?? 'demo';
@@ -34,7 +37,8 @@ export class Perchd {
     server.port = options.port ?? (await freePort());
     server.state = options.state ?? (await folder(t));
     server.host = options.host ?? '127.0.0.1';
-    server.base = `http://${options.host ?? 'localhost'}:${server.port}`;
+    server.tls = options.tls;
+    server.base = server.tls ? `https://${server.tls[0]}:${server.port}` : `http://${options.host ?? 'localhost'}:${server.port}`;
     await server.run(t);
     return server;
   }
@@ -42,6 +46,11 @@ export class Perchd {
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
     const where = ['--listen', `${this.host}:${this.port}`, '--auth', this.auth];
+    if (this.tls) {
+      const file = path.join(this.state, 'perchd.toml');
+      await writeFile(file, `names = ${JSON.stringify(this.tls)}\n[tls]\nmode = "own"\n`);
+      where.push('--config', file);
+    }
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
     const env = { ...process.env, TMPDIR: this.state };
     const program = this.example
@@ -54,6 +63,11 @@ export class Perchd {
     });
     // Whatever a test does, the server that it leaves behind stops when asked to, with streams open or not.
     t.after(() => program.end || program.stop());
+  }
+
+  /** The certificate of its CA. */
+  get ca() {
+    return path.join(this.state, 'ca.pem');
   }
 
   /** A power cut, then power again. */
