@@ -72,7 +72,10 @@ impl Board {
 
     /// Writes another configuration, and has it read.
     pub(crate) fn reconfigure(&self, toml: &str) {
-        std::fs::write(self.state().join(CONFIG), toml).unwrap();
+        // In one piece: it may still be reading because of the signal before.
+        let next = self.state().join("next.toml");
+        std::fs::write(&next, toml).unwrap();
+        std::fs::rename(next, self.state().join(CONFIG)).unwrap();
         self.signal("-HUP");
     }
 
