@@ -30,6 +30,13 @@ pub enum Event<'a> {
         subject: &'a str,
         /// For which client.
         client: ClientTag,
+        /// How: `demo`, `password` or `pairing`.
+        way: &'static str,
+    },
+    /// The owner made a code with which somebody may sign in once.
+    PairingOffered {
+        /// As whom.
+        subject: &'a str,
     },
     /// A sign-in was refused.
     SignInRefused {

@@ -82,7 +82,7 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
         "/" => Answer::Reply(home_page(service, host, request.method())),
         _ => {
             let base = service.hosts().base(host);
-            Answer::Reply(oauth::answer(service, &base, request).await)
+            Answer::Reply(oauth::answer(service, &base, link, request).await)
         }
     }
 }
