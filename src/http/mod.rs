@@ -258,6 +258,7 @@ impl Service {
         self.end_revoked_streams();
         self.streams.keep_alive();
         self.replays.forget_old();
+        self.audit.catch_up();
     }
 
     /// Ends every stream: the server stops.
