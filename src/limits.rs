@@ -165,3 +165,49 @@ pub const DEVICE_POLL_SECS: u64 = 5;
 pub const PLAIN_ACCESS_SECS: u64 = 24 * 3600;
 /// The longest life of a token that the owner makes by hand, for programs that cannot sign in: a year and a day.
 pub const STATIC_SECS: u64 = 366 * 24 * 3600;
+
+// ── who signs in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Iterations of PBKDF2-HMAC-SHA256, at least: a Pi Zero takes a second for them. A hash with fewer is refused.
+pub const PASSWORD_ITERATIONS_MIN: u32 = 100_000;
+/// And at most: a hash that takes longer than a person waits keeps everybody else from signing in.
+pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
+/// How long `perchd passwd` lets one hash take, in milliseconds: nobody minds, and who guesses gets three a second.
+pub const PASSWORD_MS: u64 = 300;
+/// The longest salt of a password hash; PHC strings have no longer ones.
+pub const SALT_BYTES: usize = 48;
+/// Sign-ins that wait while a password is hashed, as they are hashed one at a time; one more is answered 503.
+pub const HASHES_WAITING: usize = 8;
+/// Addresses that a throttle knows. When full, the one that was heard of longest ago is forgotten: the bound for all of
+/// them together still holds.
+pub const SOURCES: usize = 64;
+/// Passwords that one address may try at once, and after how many seconds it gets one more. One that is right is not
+/// counted.
+pub const PASSWORD_TRIES: (u32, u64) = (5, 20);
+/// The same for all addresses together: hashing them takes a tenth of the board's time.
+pub const PASSWORD_TRIES_ALL: (u32, u64) = (20, 3);
+/// Short codes that one address may try at once, and after how many seconds it gets one more.
+pub const CODE_TRIES: (u32, u64) = (5, 20);
+/// The same for all addresses together.
+pub const CODE_TRIES_ALL: (u32, u64) = (20, 3);
+/// Registrations that one address may ask for at once, and after how many seconds it gets one more. They take no memory,
+/// but a line of the log each.
+pub const REGISTRATIONS: (u32, u64) = (60, 2);
+/// The same for all addresses together.
+pub const REGISTRATIONS_ALL: (u32, u64) = (240, 1);
+/// Devices that one address may let ask at once, and after how many seconds one more: with those that wait already, a
+/// quarter of all places.
+pub const DEVICE_REQUESTS: (u32, u64) = (8, 75);
+/// The same for all addresses together.
+pub const DEVICE_REQUESTS_ALL: (u32, u64) = (64, 5);
+/// Pairing codes that are good at once. A new one takes the place of the oldest.
+pub const PAIRINGS: usize = 4;
+/// How long a pairing code is good: long enough to walk from the board to the browser.
+pub const PAIRING_SECS: u64 = 300;
+/// Wrong codes, by anybody, after which every pairing code that is out is dead. Of the 2^40 codes that is nothing.
+pub const PAIRING_TRIES: u8 = 16;
+/// Sign-in pages that were answered with no, and are remembered as such. When full, the oldest is forgotten: it takes a
+/// sign-in to make anything of it.
+pub const REJECTED: usize = 64;
+/// Lines of one kind that strangers can put into the audit in a minute; how many more there were is said in one line.
+pub const STRANGERS_LINES: u32 = 20;

@@ -7,6 +7,7 @@ mod body;
 pub(crate) mod connect;
 pub(crate) mod event;
 mod guard;
+mod hashing;
 mod home;
 mod oauth;
 mod page;
@@ -27,6 +28,7 @@ use crate::audit::Audit;
 use crate::config::{Auth, Config};
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
+use crate::http::hashing::Hashing;
 use crate::http::replay::Replays;
 use crate::http::run::{Calls, Owner};
 use crate::http::stream::{Name, Streams};
@@ -115,6 +117,7 @@ pub(crate) struct Service {
     engine: RefCell<Rc<Engine>>,
     identity: Identity,
     port: u16,
+    hashing: Hashing,
     keys: Rc<KeyRing>,
     authority: Authority,
     clock: Clock,
@@ -147,6 +150,7 @@ impl Service {
             engine: RefCell::new(Rc::new(parts.identity.engine(parts.catalog, &parts.keys))),
             identity: parts.identity,
             port: parts.port,
+            hashing: Hashing::default(),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
             keys: parts.keys,
             clock: parts.clock,
@@ -273,6 +277,7 @@ impl Service {
         self.replays.forget_old();
         #[cfg(feature = "tasks")]
         run::task::forget_old(self);
+        self.audit.catch_up();
     }
 
     /// Ends every stream: the server stops.
@@ -305,6 +310,7 @@ fn settings(config: &Config, catalog: &Catalog, hosts: &Hosts) -> Settings {
             Auth::Open => Mode::Open,
             Auth::Own { users, pairing } => Mode::Own { users, pairing },
         },
+        users: config.users.clone(),
         scopes: catalog.scopes(),
         board: config.name.clone(),
         redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(config.redirect_uris.iter().cloned()).collect(),

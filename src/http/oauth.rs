@@ -1,6 +1,5 @@
 //! The endpoints of the authorization server over HTTP, and the bearer check of the others.
 
-use crate::config::Auth;
 use crate::http::body::{self, Fault};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
@@ -27,7 +26,7 @@ const HOST_COOKIE_NAME: &str = "__Host-perchd";
 const SERVER_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// Answers a request to an endpoint of the authorization server, or to no endpoint at all.
-pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(service: &Rc<Service>, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if !service.authority.signs_in() {
         return nothing(request.headers());
@@ -43,9 +42,9 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<
         (SERVER_METADATA_PATH, _) if is_read => reply::json(StatusCode::OK, service.authority.server_metadata(base)),
         ("/authorize", _) if is_read => authorize(service, base, &request),
         ("/device", _) if is_read => device(service, base, &request),
-        ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, request).await,
-        ("/device_authorization", _) if is_post => device_authorization(service, base, request).await,
-        ("/register", _) if is_post => register(service, request).await,
+        ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, link, request).await,
+        ("/device_authorization", _) if is_post => device_authorization(service, base, link, request).await,
+        ("/register", _) if is_post => register(service, link, request).await,
         ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
         ("/authorize" | "/device", _) => wrong_method(request.headers(), "GET, POST"),
@@ -134,7 +133,7 @@ fn device(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply 
 }
 
 /// The forms of the sign-in, the consent and the device page. Only our own pages may send them.
-async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !base.is_own_form(only(headers, &ORIGIN), only(headers, &SEC_FETCH_SITE)) {
@@ -146,11 +145,16 @@ async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) ->
         Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
     };
     let (world, browser) = (service.world(), browser(base, headers));
+    let source = link.peer.into();
     let step = match head.uri.path() {
         "/consent" => service.authority.consent(&world, base, &body, browser),
-        "/device" => service.authority.enter(&world, &body, browser),
-        _ => match service.authority.sign_in(&world, base, &body, browser) {
-            Ok(attempt) => service.authority.signed_in(&world, attempt.verify()),
+        "/device" => service.authority.enter(&world, &body, browser, source),
+        _ => match service.authority.sign_in(&world, base, &body, browser, source) {
+            Ok(attempt) => match service.hashing.verify(attempt).await {
+                // It is later now.
+                Some(verified) => service.authority.signed_in(&service.world(), verified),
+                None => Step::Refuse(Error::busy()),
+            },
             Err(step) => step,
         },
     };
@@ -173,7 +177,7 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
                 transaction: &page.transaction,
                 email: "",
                 message: page.message,
-                is_demo: service.config().auth == Auth::Demo,
+                mode: page.mode,
             });
             with_cookie(base, html, &page)
         }
@@ -216,7 +220,9 @@ fn asker(page: &Page) -> page::Asker<'_> {
 
 fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     if reply::wants_page(headers) {
-        return retry(reply::problem(headers, status(error), error.error(), error.description(), AGAIN));
+        let remedy = error.retry_secs().map(|secs| format!("Wait {}, then go back and try again.", seconds(secs)));
+        let remedy = remedy.as_deref().unwrap_or(AGAIN);
+        return retry(reply::problem(headers, status(error), error.error(), error.description(), remedy), error);
     }
     as_json(error)
 }
@@ -251,14 +257,14 @@ fn is_secure(base: &Base) -> bool {
 }
 
 /// `POST /register` (RFC 7591).
-async fn register(service: &Service, request: Request<Incoming>) -> Reply {
+async fn register(service: &Service, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     if !streamable::is_json(&head.headers) {
         let what = "The body must be application/json.";
         return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what);
     }
     match body::read(body, limits::FORM_BYTES).await {
-        Ok(body) => match service.authority.register(&service.world(), &body) {
+        Ok(body) => match service.authority.register(&service.world(), &body, link.peer.into()) {
             Ok(json) => reply::secret_json(StatusCode::CREATED, json),
             Err(error) => as_json(&error),
         },
@@ -270,14 +276,14 @@ async fn register(service: &Service, request: Request<Incoming>) -> Reply {
 }
 
 /// `POST /device_authorization` (RFC 8628 3.1).
-async fn device_authorization(service: &Service, base: &Base, request: Request<Incoming>) -> Reply {
+async fn device_authorization(service: &Service, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let body = match read_form(&head.headers, body).await {
         Ok(body) => body,
         Err((status, what)) => return unread(status, "invalid_request", what),
     };
     let authorization = only(&head.headers, &AUTHORIZATION);
-    match service.authority.device_authorization(&service.world(), base, &body, authorization) {
+    match service.authority.device_authorization(&service.world(), base, &body, authorization, link.peer.into()) {
         Ok(json) => reply::secret_json(StatusCode::OK, json),
         Err(error) => as_json(&error),
     }
@@ -347,7 +353,7 @@ fn unread(status: StatusCode, error: &str, what: &str) -> Reply {
 }
 
 fn as_json(error: &Error) -> Reply {
-    let reply = retry(reply::secret_json(status(error), error.to_json()));
+    let reply = retry(reply::secret_json(status(error), error.to_json()), error);
     match error.challenge() {
         Some(challenge) => with_challenge(reply, challenge),
         None => reply,
@@ -358,10 +364,14 @@ fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-/// 503 says when to try again.
-fn retry(mut reply: Reply) -> Reply {
-    if reply.status() == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+/// 429 and 503 say when to try again (RFC 9110 10.2.3).
+fn retry(mut reply: Reply, error: &Error) -> Reply {
+    if let Some(secs) = error.retry_secs() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
     }
     reply
+}
+
+fn seconds(secs: u64) -> String {
+    if secs == 1 { "a second".to_owned() } else { format!("{secs} seconds") }
 }

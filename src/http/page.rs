@@ -8,6 +8,7 @@ mod template;
 pub(crate) use policy::content_security_policy;
 
 use crate::http::connect::Block;
+use crate::oauth::Mode;
 use crate::tool::Scope;
 use template::{Html, fill};
 
@@ -93,8 +94,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) email: &'a str,
     /// What was wrong last time.
     pub(crate) message: Option<&'a str>,
-    /// Any e-mail and password do.
-    pub(crate) is_demo: bool,
+    /// The ways to sign in.
+    pub(crate) mode: Mode,
 }
 
 /// The page that asks what a client may do.
@@ -179,11 +180,19 @@ fn tool_row(tool: &ToolRow) -> Html {
     fill(include_str!("page/tool.html"), &values)
 }
 
-/// The sign-in page. Its form posts `transaction`, `email`, `password` and `action` (`sign_in` or `reject`) to
-/// `/authorize`.
+/// The sign-in page. Its forms post to `/authorize`: `transaction`, and `action`, which is `sign_in` with `email` and
+/// `password`, `pair` with `code`, or `reject`.
 pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
-    let described = described(page.message);
-    let demo = if page.is_demo { include_str!("page/note_demo.html") } else { "" };
+    let demo = if page.mode == Mode::Demo { include_str!("page/note_demo.html") } else { "" };
+    let label = if page.mode == Mode::Demo { "E-mail or user name" } else { "User name" };
+    let ways = match page.mode {
+        Mode::Own { users: true, pairing: true } => {
+            let forms = [("password", password_form(page, label, false)), ("code", code_form(page, false))];
+            fill(include_str!("page/ways.html"), &forms.map(|(name, form)| (name, form.into())))
+        }
+        Mode::Own { pairing: true, .. } => code_form(page, true),
+        _ => password_form(page, label, true),
+    };
     let body = fill(
         include_str!("page/sign_in.html"),
         &[
@@ -192,9 +201,7 @@ pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
             ("message", alert(page.message).into()),
             ("demo", Html::fixed(demo).into()),
             ("plain", plain(page.is_plain).into()),
-            ("transaction", page.transaction.into()),
-            ("email", page.email.into()),
-            ("described", Html::fixed(described).into()),
+            ("ways", ways.into()),
         ],
     );
     layout(&format!("Sign in to {}", page.board), "narrow", body)
@@ -242,6 +249,36 @@ fn described(message: Option<&str>) -> &'static str {
 
 fn plain(is_plain: bool) -> Html {
     Html::fixed(if is_plain { include_str!("page/note_plain.html") } else { "" })
+}
+
+/// The form for those who have a password; `is_only` when there is no other.
+fn password_form(page: &SignIn<'_>, label: &str, is_only: bool) -> Html {
+    let is_wrong = page.message.is_some() && is_only;
+    let values = [
+        ("transaction", page.transaction.into()),
+        ("label", label.into()),
+        ("email", page.email.into()),
+        ("described", Html::fixed(if is_wrong { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }).into()),
+        ("cancel", cancel(is_only).into()),
+    ];
+    fill(include_str!("page/password_form.html"), &values)
+}
+
+/// The form for those who have a code from the board; `is_only` when there is no other.
+fn code_form(page: &SignIn<'_>, is_only: bool) -> Html {
+    let (is_wrong, alert) = if page.message.is_some() && is_only { (" aria-invalid=\"true\"", "alert ") } else { ("", "") };
+    let values = [
+        ("transaction", page.transaction.into()),
+        ("invalid", Html::fixed(is_wrong).into()),
+        ("alert", alert.into()),
+        ("cancel", cancel(is_only).into()),
+    ];
+    fill(include_str!("page/code_form.html"), &values)
+}
+
+/// Where there are two forms, the way out stands below both.
+fn cancel(is_only: bool) -> Html {
+    Html::fixed(if is_only { "<button name=\"action\" value=\"reject\" formnovalidate>Cancel</button>\n" } else { "" })
 }
 
 /// The consent page. Its form posts `transaction`, one `scope` for each ticked box and `action` (`approve` or `reject`)
@@ -331,6 +368,7 @@ mod tests {
     use crate::http::connect;
 
     const ASKER: Asker<'_> = Asker { client_name: "Claude Code", way: Way::Browser { redirect_host: "localhost:3335" } };
+    const BOTH: Mode = Mode::Own { users: true, pairing: true };
     const ATTACK: &str = "\"><script>x</script>{{title}}";
 
     fn sample_home() -> Home {
@@ -356,7 +394,7 @@ mod tests {
             transaction: "dHJhbnNhY3Rpb24",
             email: "ann@example.com",
             message: Some("The name or the password is wrong."),
-            is_demo: true,
+            mode: Mode::Demo,
         }
     }
 
@@ -380,17 +418,22 @@ mod tests {
     }
 
     /// Every page, with its name.
-    fn samples() -> [(&'static str, String); 8] {
+    fn samples() -> [(&'static str, String); 12] {
         let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
         let (board, message) = ("kitchen", Some("No device waits with this code."));
         let code = DevicePage { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
+        let own = |mode| sign_in(&SignIn { mode, ..sample_sign_in() });
         [
             ("code", super::code(&code)),
             ("sign_in_device", sign_in(&SignIn { asker: device, is_plain: true, ..sample_sign_in() })),
             ("allowed", done("kitchen", "Claude Code", true)),
             ("rejected", done("kitchen", "Claude Code", false)),
             ("home", home(&sample_home())),
-            ("sign_in", sign_in(&sample_sign_in())),
+            ("sign_in", own(Mode::Demo)),
+            ("users", own(Mode::Own { users: true, pairing: false })),
+            ("pairing", own(Mode::Own { users: false, pairing: true })),
+            ("users and pairing", own(BOTH)),
+            ("a first try", sign_in(&SignIn { message: None, mode: BOTH, ..sample_sign_in() })),
             ("consent", consent(&sample_consent(&sample_scopes()))),
             ("error", error(&sample_problem())),
         ]
@@ -411,7 +454,7 @@ mod tests {
             email: ATTACK,
             message: Some(ATTACK),
             board: ATTACK,
-            is_demo: false,
+            mode: BOTH,
         };
         let problem = Problem { status: 400, title: ATTACK, what: ATTACK, remedy: ATTACK };
         for page in [
@@ -489,7 +532,7 @@ mod tests {
     fn forms_carry_what_their_endpoints_read() {
         let page = sign_in(&sample_sign_in());
         for part in [
-            r#"<form method="post" action="/authorize">"#,
+            r#"<form id="sign-in" method="post" action="/authorize">"#,
             r#"<input type="hidden" name="transaction" value="dHJhbnNhY3Rpb24">"#,
             r#"name="email" type="text""#,
             r#"name="password" type="password""#,
@@ -503,6 +546,25 @@ mod tests {
         {
             assert!(page.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn each_way_in_has_its_form_and_every_page_a_way_out() {
+        let page = |users, pairing| sign_in(&SignIn { mode: Mode::Own { users, pairing }, ..sample_sign_in() });
+        for (users, pairing) in [(true, false), (false, true), (true, true)] {
+            let page = page(users, pairing);
+            assert_eq!(page.contains(r#"name="action" value="sign_in""#), users, "{page}");
+            assert_eq!(page.contains(r#"name="action" value="pair""#), pairing, "{page}");
+            assert_eq!(page.contains("perchd pair"), pairing);
+            assert_eq!(page.matches(r#"name="action" value="reject" formnovalidate"#).count(), 1);
+            assert!(!page.contains("any password will do") && page.contains("role=\"alert\""));
+        }
+        // Two forms, and nobody knows which of them was meant: no field is called wrong.
+        assert_eq!(
+            [page(true, false), page(false, true), page(true, true)].map(|page| page.matches("aria-invalid").count()),
+            [2, 1, 0]
+        );
+        assert!(page(true, true).contains(r#"<button form="sign-in" name="action" value="reject""#));
     }
 
     #[test]

@@ -90,7 +90,7 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
         CA_PATH => Answer::Reply(own_ca(service, &request)),
         _ => {
             let base = service.hosts().base(host);
-            Answer::Reply(oauth::answer(service, &base, request).await)
+            Answer::Reply(oauth::answer(service, &base, link, request).await)
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
 /// `POST /messages?session=…`: 202 at once; the answer comes on the stream.
 pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), &principal.subject));
+    let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), principal));
     let Some(stream) = stream else {
         return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
     };

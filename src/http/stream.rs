@@ -105,9 +105,9 @@ impl Streams {
         Some(stream)
     }
 
-    /// The stream `name`, if `subject` opened it.
-    pub(crate) fn find(&self, name: Name, subject: &str) -> Option<Rc<Stream>> {
-        self.open.borrow().get(&name).filter(|stream| stream.opener.subject == subject).cloned()
+    /// The stream `name`, if it belongs to the sign-in of `principal`.
+    pub(crate) fn find(&self, name: Name, principal: &Principal) -> Option<Rc<Stream>> {
+        self.open.borrow().get(&name).filter(|stream| stream.opener.grant == principal.grant).cloned()
     }
 
     /// The stream on which this owner's calls hang.
@@ -241,8 +241,12 @@ mod tests {
     use super::*;
     use crate::principal::Scopes;
 
+    fn by(grant: u8) -> Principal {
+        Principal { grant: GrantId([grant; 16]), ..Principal::anonymous(Scopes::none()) }
+    }
+
     fn ada() -> Principal {
-        Principal { subject: Bounded::try_from("ada").unwrap(), ..Principal::anonymous(Scopes::none()) }
+        by(1)
     }
 
     #[test]
@@ -263,12 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_answers_only_to_who_opened_it() {
+    fn a_stream_answers_only_to_the_sign_in_that_opened_it() {
         let streams = Streams::default();
         streams.open(Name::Sse([1; 16]), &ada(), 0).unwrap();
-        assert!(streams.find(Name::Sse([1; 16]), "bob").is_none());
-        assert!(streams.find(Name::Sse([2; 16]), "ada").is_none());
-        assert!(streams.find(Name::Sse([1; 16]), "ada").is_some());
+        assert!(streams.find(Name::Sse([1; 16]), &by(2)).is_none());
+        assert!(streams.find(Name::Sse([2; 16]), &ada()).is_none());
+        assert!(streams.find(Name::Sse([1; 16]), &ada()).is_some());
     }
 
     #[test]
@@ -278,6 +282,6 @@ mod tests {
         let newer = streams.open(Name::Mcp(1), &ada(), 0).unwrap();
         assert!(older.outbox.is_closed() && !newer.outbox.is_closed());
         streams.forget(&older);
-        assert!(Rc::ptr_eq(&streams.find(Name::Mcp(1), "ada").unwrap(), &newer));
+        assert!(Rc::ptr_eq(&streams.find(Name::Mcp(1), &ada()).unwrap(), &newer));
     }
 }

@@ -40,6 +40,7 @@ impl Authority {
                 self.approved(world, base, &transaction, &subject, &scopes)
             }
             Some("reject") => {
+                self.spend_transaction(world, &transaction)?;
                 world.audit.record(&Event::Rejected { subject: &subject, client: request.client });
                 Ok(self.turned_away(world, base, request))
             }
@@ -56,12 +57,13 @@ impl Authority {
         scopes: &Scopes,
     ) -> Result<Step, Error> {
         let request = &transaction.request;
-        self.spent.borrow_mut().spend(world.now, transaction.id, transaction.deadline.uptime_ms)?;
+        self.spend_transaction(world, transaction)?;
         let allowance = Allowance {
             grant: GrantId(world.bytes()),
             epoch: self.denied.borrow().epoch(),
             client: request.client,
             target: request.target,
+            way: subject.way(),
             subject,
             scopes: scopes.as_str(),
         };
@@ -76,7 +78,7 @@ impl Authority {
             }
             Asker::Device { id, .. } => {
                 let Allowance { grant, epoch, .. } = allowance;
-                let granted = Granted { grant, epoch, subject: subject.to_string(), scopes: scopes.clone() };
+                let granted = Granted { grant, epoch, way: subject.way(), subject: subject.to_string(), scopes: scopes.clone() };
                 if !self.waiting.borrow_mut().decide(world.now, *id, State::Allowed(Box::new(granted))) {
                     return Err(Error::invalid_request("The device does not wait any more. Let it show a new code."));
                 }
@@ -98,6 +100,12 @@ impl Authority {
                 Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: false })
             }
         }
+    }
+
+    /// A request is decided once. Its sign-in page may still be open and lead here anew: by then that is too old, too.
+    fn spend_transaction(&self, world: &World<'_>, transaction: &Transaction) -> Result<(), Error> {
+        let until_ms = world.now.uptime_ms + limits::LOGIN_SECS * 1000;
+        Ok(self.spent.borrow_mut().spend(world.now, transaction.id, until_ms)?)
     }
 }
 
@@ -173,6 +181,19 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(bench.audit.has("Rejected"));
+    }
+
+    #[test]
+    fn what_was_rejected_cannot_be_approved_and_what_was_approved_not_rejected() {
+        let bench = Bench::new();
+        let page = bench.consent_page();
+        assert!(matches!(send(&bench, &page, &[("action", "reject")]), Step::Redirect(_)));
+        for fields in [APPROVE, &[("action", "reject")]] {
+            assert!(matches!(send(&bench, &page, fields), Step::Refuse(error) if error.status() == 400));
+        }
+        let page = bench.consent_page();
+        assert!(matches!(send(&bench, &page, APPROVE), Step::Redirect(_)));
+        assert!(matches!(send(&bench, &page, &[("action", "reject")]), Step::Refuse(_)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::client::Client;
 use super::error::json;
 use super::form::Parameters;
 use super::life::Deadline;
+use super::throttle::Source;
 use super::token::Issue;
 use super::user_code::UserCode;
 use super::waiting::{Device, Granted, Pace, State, Told};
@@ -56,15 +57,20 @@ impl Authority {
     /// `POST /device_authorization` (RFC 8628 3.1): the body of the 200 answer.
     ///
     /// # Errors
-    /// As at the token endpoint; RFC 8628 3.2.
+    /// As at the token endpoint; RFC 8628 3.2. Or 429: one more than `source` may.
     pub fn device_authorization(
         &self,
         world: &World<'_>,
         base: &Base,
         form: &[u8],
         authorization: Option<&[u8]>,
+        source: Source,
     ) -> Result<Vec<u8>, Error> {
-        let begun = self.begun(world, base, form, authorization);
+        let counted = self.devices.borrow_mut().take(world.now, source);
+        let begun = counted.and_then(|()| {
+            // One that is refused leaves nothing behind.
+            self.begun(world, base, form, authorization).inspect_err(|_| self.devices.borrow_mut().give_back(source))
+        });
         begun.inspect_err(|error| world.audit.record(&Event::AuthorizationRefused { reason: error.reason() }))
     }
 
@@ -151,6 +157,7 @@ impl Authority {
             epoch: granted.epoch,
             client: device.client,
             target: device.target,
+            way: granted.way,
             subject: &granted.subject,
             scopes: granted.scopes.as_str(),
         };
@@ -165,7 +172,7 @@ impl Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::testing::{Bench, form};
+    use crate::oauth::testing::{Bench, HERE, form};
     use crate::oauth::{Endpoint, Endpoints, Page, Step};
     use serde_json::Value;
 
@@ -177,8 +184,12 @@ mod tests {
     }
 
     fn ask(bench: &Bench, client: &str, changes: &[(&str, &str)]) -> Result<Value, Error> {
+        ask_from(bench, client, changes, HERE)
+    }
+
+    fn ask_from(bench: &Bench, client: &str, changes: &[(&str, &str)], source: Source) -> Result<Value, Error> {
         let body = form(&[&[("client_id", client)], changes].concat());
-        let answer = bench.authority.device_authorization(&bench.world(), &bench.base, body.as_bytes(), None)?;
+        let answer = bench.authority.device_authorization(&bench.world(), &bench.base, body.as_bytes(), None, source)?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
@@ -213,7 +224,7 @@ mod tests {
     fn enter(bench: &Bench, user_code: &str) -> Step {
         let page = code_page(bench, "");
         let body = form(&[("transaction", &page.transaction), ("user_code", user_code)]);
-        bench.authority.enter(&bench.world(), body.as_bytes(), Some(&page.cookie))
+        bench.authority.enter(&bench.world(), body.as_bytes(), Some(&page.cookie), HERE)
     }
 
     fn sign_in_page(bench: &Bench, user_code: &str) -> Box<Page> {
@@ -351,13 +362,38 @@ mod tests {
     #[test]
     fn a_full_table_refuses_for_now() {
         let mut bench = Bench::new();
-        for _ in 0..limits::DEVICES {
-            asked(&bench);
+        for n in 0..limits::DEVICES {
+            ask_from(&bench, &bench.device_client(), &[], Source::new([u8::try_from(n).unwrap(); 16])).unwrap();
+            bench.pass(limits::REGISTRATIONS.1);
         }
         let error = ask(&bench, &bench.device_client(), &[]).unwrap_err();
         assert_eq!((error.status(), error.error()), (503, "temporarily_unavailable"));
         bench.pass(limits::DEVICE_SECS);
         asked(&bench);
+    }
+
+    #[test]
+    fn who_lets_too_many_devices_ask_waits_and_leaves_room_for_others() {
+        let bench = Bench::new();
+        let client = bench.device_client();
+        let taken = (0..2 * limits::DEVICES).filter(|_| ask(&bench, &client, &[]).is_ok()).count();
+        assert_eq!(taken, limits::DEVICE_REQUESTS.0 as usize);
+        let error = ask(&bench, &client, &[]).unwrap_err();
+        assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::DEVICE_REQUESTS.1)));
+        assert!(ask_from(&bench, &client, &[], Source::new([2; 16])).is_ok());
+    }
+
+    #[test]
+    fn who_guesses_the_codes_of_devices_waits() {
+        let mut bench = Bench::new();
+        let asked = asked(&bench);
+        for _ in 0..limits::CODE_TRIES.0 {
+            assert!(matches!(enter(&bench, "BCDF-GHJK"), Step::Code(_)));
+        }
+        let Step::Refuse(error) = enter(&bench, &asked.user_code) else { panic!() };
+        assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::CODE_TRIES.1)));
+        bench.pass(limits::CODE_TRIES.1);
+        assert!(matches!(enter(&bench, &asked.user_code), Step::SignIn(_)));
     }
 
     #[test]
@@ -393,7 +429,7 @@ mod tests {
         let (page, other) = (code_page(&bench, ""), code_page(&bench, ""));
         let enter = |bench: &Bench, transaction: &str, cookie: Option<&str>| {
             let body = form(&[("transaction", transaction), ("user_code", &asked.user_code)]);
-            bench.authority.enter(&bench.world(), body.as_bytes(), cookie)
+            bench.authority.enter(&bench.world(), body.as_bytes(), cookie, HERE)
         };
         for cookie in [None, Some(other.cookie.as_str()), Some("")] {
             assert!(matches!(enter(&bench, &page.transaction, cookie), Step::Refuse(_)), "{cookie:?}");

@@ -3,6 +3,7 @@
 use super::form::Parameters;
 use super::life::Deadline;
 use super::page::{CodePage, Step};
+use super::throttle::Source;
 use super::transaction::{Asker, Browser, Request, Transaction};
 use super::user_code::UserCode;
 use super::{Authority, Error};
@@ -24,26 +25,28 @@ impl Authority {
     /// `POST /device`: the form of that page.
     ///
     /// The answer is [`Step::SignIn`], [`Step::Code`] once more, or [`Step::Refuse`].
-    pub fn enter(&self, world: &World<'_>, form: &[u8], browser: Option<&str>) -> Step {
-        self.entered(world, form, browser).unwrap_or_else(|error| {
+    pub fn enter(&self, world: &World<'_>, form: &[u8], browser: Option<&str>, source: Source) -> Step {
+        self.entered(world, form, browser, source).unwrap_or_else(|error| {
             world.audit.record(&Event::AuthorizationRefused { reason: error.reason() });
             Step::Refuse(error)
         })
     }
 
-    fn entered(&self, world: &World<'_>, form: &[u8], browser: Option<&str>) -> Result<Step, Error> {
+    fn entered(&self, world: &World<'_>, form: &[u8], browser: Option<&str>, source: Source) -> Result<Step, Error> {
         let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
         let text = parameters.required("transaction", "The form has no transaction.")?;
         let (known, deadline) =
             self.open_code_page(text).map_err(|Forged| Error::invalid_request("This form was not made here."))?;
         self.admit_page(world, deadline, known, browser)?;
         let typed = parameters.one("user_code")?.unwrap_or_default();
+        self.try_code(world, source)?;
         let waiting = self.waiting.borrow();
         let Some(device) = UserCode::parse(typed).and_then(|code| waiting.find(world.now, code)) else {
             world.audit.record(&Event::AuthorizationRefused { reason: "no device shows this code" });
             let message = "No device waits with this code. Look again, or let the device show a new one.";
             return Ok(self.code_page(world, known, String::new(), Some(message)));
         };
+        self.code_was_right(source);
         let request = Request {
             client: device.client,
             client_name: device.client_name.clone(),

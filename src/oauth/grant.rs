@@ -10,7 +10,7 @@ use super::token::Issue;
 use super::{Authority, Base, Error, redirect, scope};
 use crate::audit::Event;
 use crate::limits;
-use crate::principal::GrantId;
+use crate::principal::{GrantId, Scopes};
 use crate::seal::Purpose;
 use crate::world::World;
 
@@ -74,7 +74,7 @@ impl Authority {
         }
         self.stands(&allowance)?;
         let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
-        let scopes = scope::narrowed(&self.scopes(), allowance.scopes, parameters.one("scope")?)?;
+        let scopes = scope::narrowed(&self.scopes(), &self.limited(&allowance), parameters.one("scope")?)?;
         let presented =
             Presented { grant: allowance.grant, holder: holder(&allowance), counter: token.counter, life: token.life };
         let successor = self.families.borrow_mut().successor(world.now, self.boot, &presented);
@@ -88,8 +88,18 @@ impl Authority {
 
     /// Whether what a person allowed still stands.
     pub(super) fn stands(&self, allowance: &Allowance<'_>) -> Result<(), Error> {
-        let is_over = self.denied.borrow().has(&allowance.standing());
-        if is_over { Err(Error::invalid_grant("grant revoked")) } else { Ok(()) }
+        if self.denied.borrow().has(&allowance.standing()) {
+            return Err(Error::invalid_grant("grant revoked"));
+        }
+        if !self.admits(allowance.way, allowance.subject) {
+            return Err(Error::invalid_grant("grant of somebody who is no longer let in"));
+        }
+        Ok(())
+    }
+
+    /// What of the scopes that a person allowed he still may.
+    pub(super) fn limited(&self, allowance: &Allowance<'_>) -> Scopes {
+        self.settings().limited(allowance.subject, Scopes::parse(allowance.scopes, |_| true))
     }
 
     /// RFC 6749 4.1.2: a code is good once, and when it comes again, what came of it ends.

@@ -112,7 +112,7 @@ impl Authority {
     fn of_code(&self, world: &World<'_>, code: &Code<'_>) -> Inspection {
         let Code { deadline, allowance, .. } = *code;
         let is_revoked = self.denied.borrow().has(&allowance.standing());
-        let is_used = self.spent.borrow().has(allowance.grant.0);
+        let is_used = self.spent.borrow().has(world.now, allowance.grant.0);
         let is_over = deadline.is_past(world.now, self.boot);
         let ends_unix = world.now.unix + deadline.uptime_ms.saturating_sub(world.now.uptime_ms) / 1000;
         let faults = [(is_over, State::Expired), (is_revoked, State::Revoked), (is_used, State::Used)];

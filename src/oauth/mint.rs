@@ -4,6 +4,7 @@ use super::Authority;
 use super::claims::{Allowance, Token};
 use super::client::{is_visible, tag};
 use super::life::Life;
+use super::login::Way;
 use super::resource::Target;
 use crate::audit::Event;
 use crate::error::{Error, Exit};
@@ -45,7 +46,8 @@ impl Authority {
         // A space is in no `client_id`, so that no client is taken for it.
         let client = tag(&format!("token {name}"));
         let (grant, epoch) = (GrantId(world.bytes()), self.denied.borrow().epoch());
-        let allowance = Allowance { grant, epoch, client, target: Target::whole(base), subject, scopes: scopes.as_str() };
+        let allowance =
+            Allowance { grant, epoch, client, target: Target::whole(base), way: Way::Made, subject, scopes: scopes.as_str() };
         let token = Token { life: Life::lasting(secs, world.now, self.boot), counter: 0, allowance };
         let text = token.seal(&self.ring, Purpose::Access).map_err(|full| Error::new(Exit::Software, full.to_string()))?;
         world.audit.record(&Event::TokenMinted { name, subject, client, grant, scopes: scopes.as_str(), secs });

@@ -4,7 +4,7 @@ use super::login::Subject;
 use super::redirect::RedirectUri;
 use super::scope::Scope;
 use super::transaction::{Asker, Transaction};
-use super::{Authority, Error};
+use super::{Authority, Error, Mode};
 
 /// The next step on the way to a code.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub enum Step {
     Refuse(Error),
     /// Send the browser to the client with this URI: 303, as 307 would send the form along. RFC 9700 4.12.
     Redirect(String),
-    /// Show the sign-in page. Its form is posted to `/authorize` with `transaction`, `email`, `password`, and
-    /// `action=reject` where the person says no.
+    /// Show the sign-in page. Its forms are posted to `/authorize` with `transaction` and `action`, which is `sign_in` with
+    /// `email` and `password`, `pair` with `code`, or `reject` where the person says no.
     SignIn(Box<Page>),
     /// Show the consent page. Its form is posted to `/consent` with `transaction`, a `scope` for each box that is
     /// ticked, and `action`, which is `approve` or `reject`.
@@ -67,6 +67,8 @@ pub struct Page {
     pub scopes: Vec<Scope>,
     /// Who signed in: on the consent page.
     pub subject: Option<String>,
+    /// The ways to sign in.
+    pub mode: Mode,
     /// Why the page is shown again.
     pub message: Option<&'static str>,
     /// The field of this name, sealed.
@@ -104,6 +106,7 @@ impl Authority {
             is_loopback: redirect_uri.is_some_and(RedirectUri::is_loopback),
             scopes: self.settings().scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
             subject,
+            mode: self.settings().mode,
             message,
             transaction: text,
             cookie: transaction.browser.cookie(),

@@ -4,6 +4,7 @@ use super::client::{Client, Name, Registering, cleaned};
 use super::device;
 use super::error::json;
 use super::redirect::RedirectUri;
+use super::throttle::Source;
 use super::{Authority, Error};
 use crate::audit::Event;
 use crate::limits;
@@ -44,9 +45,13 @@ impl Authority {
     /// `POST /register`: the body of the 201 answer.
     ///
     /// # Errors
-    /// `invalid_redirect_uri` or `invalid_client_metadata`, status 400. RFC 7591 3.2.2.
-    pub fn register(&self, world: &World<'_>, body: &[u8]) -> Result<Vec<u8>, Error> {
-        let registered = self.registered(world, body);
+    /// `invalid_redirect_uri` or `invalid_client_metadata`, status 400. RFC 7591 3.2.2. Or 429: one more than `source` may.
+    pub fn register(&self, world: &World<'_>, body: &[u8], source: Source) -> Result<Vec<u8>, Error> {
+        let counted = self.registrations.borrow_mut().take(world.now, source);
+        let registered = counted.and_then(|()| {
+            // One that is refused leaves nothing behind.
+            self.registered(world, body).inspect_err(|_| self.registrations.borrow_mut().give_back(source))
+        });
         registered.inspect_err(|error| world.audit.record(&Event::RegistrationRefused { reason: error.reason() }))
     }
 
@@ -134,12 +139,12 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::testing::Bench;
+    use crate::oauth::testing::{Bench, HERE};
     use serde_json::{Value, json};
 
     fn register(body: &Value) -> Result<Value, Error> {
         let bench = Bench::new();
-        let answer = bench.authority.register(&bench.world(), body.to_string().as_bytes())?;
+        let answer = bench.authority.register(&bench.world(), body.to_string().as_bytes(), HERE)?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
@@ -192,10 +197,30 @@ mod tests {
         for body in
             ["", "[]", r#"[["http://localhost/"]]"#, "{", "null", "redirect_uris=x", &long, &deep, doubled, &"a".repeat(1 << 20)]
         {
-            let error = bench.authority.register(&bench.world(), body.as_bytes()).unwrap_err();
+            let error = bench.authority.register(&bench.world(), body.as_bytes(), HERE).unwrap_err();
             assert_eq!(error.error(), "invalid_client_metadata", "{body:.50}");
         }
         assert!(bench.audit.has("RegistrationRefused"));
+    }
+
+    #[test]
+    fn who_registers_too_often_waits_and_others_do_not() {
+        let mut bench = Bench::new();
+        let body = json!({"redirect_uris": ["http://localhost/"]}).to_string();
+        let register = |bench: &Bench, source| bench.authority.register(&bench.world(), body.as_bytes(), source);
+        let other = Source::new([2; 16]);
+        for _ in 0..limits::REGISTRATIONS.0 {
+            assert!(register(&bench, other).is_ok());
+        }
+        let error = register(&bench, other).unwrap_err();
+        assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::REGISTRATIONS.1)));
+        assert!(bench.audit.has("too many attempts"));
+        assert!(register(&bench, HERE).is_ok());
+        bench.pass(limits::REGISTRATIONS.1);
+        assert!(register(&bench, other).is_ok() && register(&bench, other).is_err());
+        for _ in 0..2 * limits::REGISTRATIONS.0 {
+            assert_eq!(bench.authority.register(&bench.world(), b"{}", HERE).unwrap_err().status(), 400);
+        }
     }
 
     #[test]
@@ -247,7 +272,7 @@ mod tests {
     fn a_registration_is_remembered_with_the_name_it_shows() {
         let bench = Bench::new();
         let body = json!({"redirect_uris": ["http://localhost:1/"], "client_name": "<script>\u{202e}\n</script>"});
-        bench.authority.register(&bench.world(), body.to_string().as_bytes()).unwrap();
+        bench.authority.register(&bench.world(), body.to_string().as_bytes(), HERE).unwrap();
         assert!(bench.audit.has("name: \"<script></script>\", redirect_host: \"localhost:1\""));
     }
 }

@@ -1,19 +1,25 @@
 //! A board on the bench: its clocks are moved by hand, and a person signs in with one call.
 
-use super::{Authority, Base, Endpoints, Error, Mint, Mode, Page, REDIRECT_URIS, Refusal, Scope, Settings, Step};
+use super::{
+    Authority, Base, Endpoints, Error, Mint, Mode, Page, Phc, REDIRECT_URIS, Refusal, Scope, Settings, Source, Step, User,
+};
 use crate::audit::{Audit, Event};
 use crate::limits;
-use crate::principal::Principal;
+use crate::principal::{Principal, Scopes};
 use crate::seal::KeyRing;
 use crate::world::{Now, Random, World};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 /// RFC 7636, appendix B.
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// Where people sit.
+pub(super) const HERE: Source = Source::new([1; 16]);
 
 /// Never the same bytes twice.
 #[derive(Default)]
@@ -72,6 +78,22 @@ impl Bench {
         bench
     }
 
+    /// The owner lets in anna, who may allow everything, and bob, who may allow `math`; and whoever has a code.
+    pub(super) fn own(users: bool, pairing: bool) -> Self {
+        let bench = Bench::with(Mode::Own { users, pairing });
+        bench.set_users(people());
+        bench
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.authority.settings().as_ref().clone()
+    }
+
+    /// The owner says who his users are now.
+    pub(super) fn set_users(&self, users: Vec<User>) {
+        self.authority.reload(Settings { users, ..self.settings() });
+    }
+
     fn with(mode: Mode) -> Self {
         let (random, audit) = (Counter::default(), Memory::default());
         let now = Now { unix: limits::BUILD_UNIX_SECS + 1_000_000, uptime_ms: 1000 };
@@ -110,9 +132,16 @@ impl Bench {
         Authority::new(settings(Mode::Demo, origins), Rc::clone(&self.ring), [2; 16])
     }
 
+    /// The same server, when its owner has settled who may sign in.
+    pub(super) fn owned(&self) -> Authority {
+        let mode = Mode::Own { users: true, pairing: true };
+        let settings = Settings { mode, users: people(), ..self.settings() };
+        Authority::new(settings, Rc::clone(&self.ring), [1; 16])
+    }
+
     pub(super) fn register(&self, redirect_uris: &[&str]) -> String {
         let body = json!({"redirect_uris": redirect_uris, "client_name": "A client"}).to_string();
-        let answer = self.authority.register(&self.world(), body.as_bytes()).unwrap();
+        let answer = self.authority.register(&self.world(), body.as_bytes(), HERE).unwrap();
         serde_json::from_slice::<Value>(&answer).unwrap()["client_id"].as_str().unwrap().to_owned()
     }
 
@@ -128,6 +157,27 @@ impl Bench {
     fn sign_in_page_of(&self, client: &str, changes: &[(&str, &str)]) -> Box<Page> {
         match self.authority.authorize(&self.world(), &self.base, &query(client, changes), None) {
             Step::SignIn(page) => page,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Sends a form of the sign-in page.
+    pub(super) fn send(&self, page: &Page, fields: &[(&str, &str)], cookie: Option<&str>, source: Source) -> Step {
+        let body = form(&[&[("transaction", page.transaction.as_str())], fields].concat());
+        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), cookie, source) {
+            Ok(attempt) => self.authority.signed_in(&self.world(), attempt.verify()),
+            Err(step) => step,
+        }
+    }
+
+    /// Signs in by these fields, and allows everything that is offered.
+    pub(super) fn tokens_by(&self, fields: &[(&str, &str)]) -> Value {
+        let page = self.sign_in_page();
+        let Step::Consent(page) = self.send(&page, fields, Some(&page.cookie), HERE) else { panic!("not signed in") };
+        let mut fields = vec![("transaction", page.transaction.as_str()), ("action", "approve")];
+        fields.extend(page.scopes.iter().map(|scope| ("scope", scope.name.as_str())));
+        match self.authority.consent(&self.world(), &self.base, form(&fields).as_bytes(), Some(&page.cookie)) {
+            Step::Redirect(uri) => self.exchange(&self.client, &parameter(&uri, "code"), &[]).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -149,7 +199,7 @@ impl Bench {
 
     /// Sends the form of a sign-in page.
     pub(super) fn sign_in(&self, page: &Page, body: &str) -> Step {
-        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie)) {
+        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie), HERE) {
             Ok(attempt) => self.authority.signed_in(&self.world(), attempt.verify()),
             Err(step) => step,
         }
@@ -199,7 +249,7 @@ impl Bench {
     pub(super) fn device_client(&self) -> String {
         let grant_types = [super::device::GRANT_TYPE];
         let body = json!({"grant_types": grant_types, "client_name": "A device"}).to_string();
-        let answer = self.authority.register(&self.world(), body.as_bytes()).unwrap();
+        let answer = self.authority.register(&self.world(), body.as_bytes(), HERE).unwrap();
         serde_json::from_slice::<Value>(&answer).unwrap()["client_id"].as_str().unwrap().to_owned()
     }
 
@@ -230,6 +280,17 @@ impl Bench {
         let header = format!("Bearer {token}");
         self.authority.bearer(&self.world(), [header.as_bytes()], endpoints.into())
     }
+}
+
+/// Anna and bob, each with his name and `-secret` for a password.
+pub(super) fn people() -> Vec<User> {
+    static HASHES: LazyLock<[Phc; 2]> = LazyLock::new(|| ["anna-secret", "bob-secret"].map(|text| Phc::make(text, 0, [1; 16])));
+    let user = |name: &str, password: &Phc, scopes: Option<&str>| User {
+        name: name.to_owned(),
+        password: password.clone(),
+        scopes: scopes.map(|scopes| Scopes::parse(scopes, |_| true)),
+    };
+    vec![user("anna", &HASHES[0], None), user("bob", &HASHES[1], Some("math"))]
 }
 
 /// The query of a good request, but for the `changes`.
@@ -264,6 +325,7 @@ fn settings(mode: Mode, origins: &[&str]) -> Settings {
     let scope = |name: &str, is_write| Scope { name: name.to_owned(), about: format!("use {name}"), is_write };
     Settings {
         mode,
+        users: Vec::new(),
         scopes: vec![scope("math", false), scope("system:read", false), scope("gpio:write", true)],
         board: "pi".to_owned(),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).into(),

@@ -8,6 +8,7 @@ use super::life::{Boot, Deadline};
 use super::login::Subject;
 use super::pkce::Challenge;
 use super::redirect::RedirectUri;
+use super::replay::Unspendable;
 use super::resource::{Audience, Endpoints, Target};
 use super::user_code::UserCode;
 use super::waiting::DeviceId;
@@ -122,6 +123,11 @@ impl Transaction {
         Transaction { id: world.bytes(), browser, deadline, request }
     }
 
+    /// The same request with new time.
+    pub(super) fn renewed(self, world: &World<'_>, boot: Boot) -> Self {
+        Transaction { deadline: Deadline::after(limits::LOGIN_SECS, world.now, boot), ..self }
+    }
+
     /// For the form of the sign-in page.
     pub(super) fn for_sign_in(&self, ring: &KeyRing) -> Result<String, Full> {
         Ok(ring.seal(Purpose::SignIn, &self.write().finish()?))
@@ -129,7 +135,7 @@ impl Transaction {
 
     /// For the form of the consent page. Only who has signed in gets this far: there is no other way to a [`Subject`].
     pub(super) fn for_consent(&self, ring: &KeyRing, subject: &Subject) -> Result<String, Full> {
-        Ok(ring.seal(Purpose::Consent, &self.write().text(subject).finish()?))
+        Ok(ring.seal(Purpose::Consent, &subject.write(self.write()).finish()?))
     }
 
     fn write(&self) -> Writer<BYTES> {
@@ -190,6 +196,10 @@ impl Authority {
 
     fn admit(&self, world: &World<'_>, cookie: Option<&str>, transaction: Transaction) -> Result<Transaction, Error> {
         self.admit_page(world, transaction.deadline, transaction.browser, cookie)?;
+        let is_rejected = self.rejected.borrow().has(transaction.id);
+        if is_rejected || self.spent.borrow().has(world.now, transaction.id) {
+            return Err(Unspendable::Twice.into());
+        }
         Ok(transaction)
     }
 

@@ -1,6 +1,7 @@
 //! Devices that wait for somebody to allow what they asked for (RFC 8628 3.2). They are forgotten with the boot.
 
 use super::client::Name;
+use super::login::Way;
 use super::resource::Target;
 use super::user_code::UserCode;
 use crate::limits;
@@ -70,6 +71,7 @@ pub(super) enum State {
 pub(super) struct Granted {
     pub(super) grant: GrantId,
     pub(super) epoch: u32,
+    pub(super) way: Way,
     pub(super) subject: String,
     pub(super) scopes: Scopes,
 }
@@ -164,7 +166,13 @@ mod tests {
     }
 
     fn granted() -> State {
-        State::Allowed(Box::new(Granted { grant: GrantId([1; 16]), epoch: 0, subject: "ada".to_owned(), scopes: Scopes::none() }))
+        State::Allowed(Box::new(Granted {
+            grant: GrantId([1; 16]),
+            epoch: 0,
+            way: Way::Demo,
+            subject: "ada".to_owned(),
+            scopes: Scopes::none(),
+        }))
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod oauth;
 mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
+mod owners;
 mod reload;
 mod sign_in;
 mod stop;
