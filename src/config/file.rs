@@ -22,6 +22,8 @@ pub(super) struct File {
     pub(super) auth: AuthTable,
     pub(super) tls: Option<Placed<TlsTable>>,
     pub(super) tools: ToolsTable,
+    pub(super) system: SystemTable,
+    pub(super) sensors: SensorsTable,
     pub(super) limits: LimitsTable,
 }
 
@@ -68,6 +70,20 @@ pub(super) struct TlsTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ToolsTable {
     pub(super) hide: Vec<Placed<String>>,
+}
+
+/// `[system]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SystemTable {
+    pub(super) root: Option<Placed<PathBuf>>,
+}
+
+/// `[sensors]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SensorsTable {
+    pub(super) enabled: bool,
 }
 
 /// `[limits]`.

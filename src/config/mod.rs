@@ -1,8 +1,11 @@
 //! What the operator decides, already checked: from a TOML file, or what holds without one.
 
+mod allowed;
 mod file;
 mod read;
 mod text;
+
+pub use allowed::Allowed;
 
 use crate::error::{Error, Exit};
 use crate::limits;
@@ -118,6 +121,8 @@ pub struct Config {
     pub allow_plain: bool,
     /// Tools of the box that are not offered.
     pub hidden: Vec<String>,
+    /// What of the box is switched on.
+    pub allowed: Allowed,
     /// How much the board gives at once.
     pub limits: Limits,
     /// What the board calls itself towards people.
@@ -150,6 +155,7 @@ impl Config {
             tls: Tls::Off,
             allow_plain: false,
             hidden: Vec::new(),
+            allowed: Allowed::default(),
             limits: Limits::default(),
             name,
         }

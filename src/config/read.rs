@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The file while it is read: it turns places into lines.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     text: &'a str,
     path: &'a Path,
 }
@@ -25,6 +25,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     };
     let defaults = Config::with_state(state);
     let name = file.name.as_ref().map_or(Ok(defaults.name), |name| source.checked(name, board_name))?;
+    let allowed = source.allowed(&file)?;
     let listen = file.listen.map_or(Ok(defaults.listen), |listen| source.each(&listen.0, text::address))?;
     let is_far = listen.iter().any(|address| !address.ip().is_loopback());
     let (auth, users) = source.auth(&file.auth, is_far)?;
@@ -45,6 +46,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         tls,
         allow_plain,
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
+        allowed,
         limits: source.limits(&file.limits)?,
         name,
     };
@@ -156,7 +158,7 @@ impl Source<'_> {
         })
     }
 
-    fn absolute(&self, path: &Placed<PathBuf>) -> Result<PathBuf, Error> {
+    pub(super) fn absolute(&self, path: &Placed<PathBuf>) -> Result<PathBuf, Error> {
         if path.get_ref().is_absolute() {
             return Ok(path.get_ref().clone());
         }
@@ -168,11 +170,11 @@ impl Source<'_> {
         values.iter().map(|value| self.checked(value, &parse)).collect()
     }
 
-    fn checked<T>(&self, value: &Placed<String>, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
+    pub(super) fn checked<T>(&self, value: &Placed<String>, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
         parse(value.get_ref()).map_err(|what| self.fault(value.span(), what, "Then look again: perchd check"))
     }
 
-    fn fault(&self, span: Range<usize>, what: impl Into<String>, remedy: &str) -> Error {
+    pub(super) fn fault(&self, span: Range<usize>, what: impl Into<String>, remedy: &str) -> Error {
         Error::new(Exit::Config, what).at(self.place(Some(span))).remedy(remedy)
     }
 

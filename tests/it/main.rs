@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::similar_names)]
 
 mod board;
+mod boxed;
 mod cli;
 mod clock;
 mod configs;

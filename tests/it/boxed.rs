@@ -1,0 +1,86 @@
+//! The tools in the box that a configuration switches on, over the wire.
+
+use crate::board::{Board, Folder};
+use crate::wire::rpc;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const OPEN: &str = "[auth]\nmode = \"open\"\n";
+
+/// Calls a tool; its result.
+fn call(board: &Board, name: &str, arguments: &Value) -> Value {
+    let message =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}).to_string();
+    let answer = rpc(board.port, &message).json();
+    assert!(answer["result"].is_object(), "{answer}");
+    answer["result"].clone()
+}
+
+/// Calls a tool that does its work; what it says to programs.
+fn done(board: &Board, name: &str, arguments: &Value) -> Value {
+    let result = call(board, name, arguments);
+    assert_eq!(result["isError"], false, "{result}");
+    result["structuredContent"].clone()
+}
+
+/// Reads a resource; the answer.
+fn read(board: &Board, uri: &str) -> Value {
+    rpc(board.port, &json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}).to_string()).json()
+}
+
+/// The names of the tools that are listed.
+fn tools(board: &Board) -> Vec<String> {
+    let listed = rpc(board.port, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).json();
+    listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A board whose `/proc` and `/sys` are those of a recorded one.
+fn recorded(name: &str, more: &str) -> (Board, Folder) {
+    let folder = Folder::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/trees/{name}.txt"));
+    for line in fs::read_to_string(file).unwrap().lines().filter(|line| !line.starts_with('#')) {
+        let (path, text) = line.split_once(" = ").unwrap();
+        let place = folder.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        let before = fs::read_to_string(&place).unwrap_or_default();
+        fs::write(place, format!("{before}{text}\n")).unwrap();
+    }
+    let board = Board::configured(&format!("{OPEN}[system]\nroot = \"{}\"\n{more}", folder.path().display()));
+    (board, folder)
+}
+
+#[test]
+fn nothing_is_offered_that_is_not_switched_on_and_a_reload_switches_it_on() {
+    let board = Board::configured(OPEN);
+    assert!(!tools(&board).contains(&"sensors".to_owned()));
+    board.reconfigure(&format!("{OPEN}[sensors]\nenabled = true\n"));
+    let is_there = (0..250).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        tools(&board).contains(&"sensors".to_owned())
+    });
+    assert!(is_there);
+    // This machine's own, whatever it has.
+    assert!(done(&board, "sensors", &json!({}))["sensors"].is_array());
+}
+
+#[test]
+fn sensors_are_a_tool_and_resources() {
+    let (board, _folder) = recorded("pi-zero", "[sensors]\nenabled = true\n");
+    let all = done(&board, "sensors", &json!({}));
+    assert_eq!(all["sensors"].as_array().unwrap().len(), 5);
+    let humidity = json!({"name": "dht11_4.humidityrelative", "chip": "dht11@4", "kind": "humidity", "value": 41.0, "unit": "%"});
+    assert_eq!(done(&board, "sensors", &json!({"filter": "humid"}))["sensors"], json!([humidity]));
+    let one = read(&board, "sensor://28-0316a2791bff");
+    let text = one["result"]["contents"][0]["text"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["value"], 23.125);
+    assert_eq!(one["result"]["contents"][0]["uri"], "sensor://28-0316a2791bff");
+    let list = read(&board, "sensors://all");
+    let text = list["result"]["contents"][0]["text"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["sensors"], all["sensors"]);
+    for uri in ["sensor://none", "sensor://..%2F..%2Fetc%2Fpasswd"] {
+        assert!(read(&board, uri)["error"]["message"].as_str().unwrap().contains("no sensor of this name"), "{uri}");
+    }
+    let complete = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"sensor://{name}"},"argument":{"name":"name","value":"cpu"}}}"#;
+    assert_eq!(rpc(board.port, complete).json()["result"]["completion"]["values"], json!(["cpu-thermal"]));
+}
