@@ -20,7 +20,7 @@ pub fn tools() -> Vec<Tool> {
 
 fn always(root: &Root) -> Vec<Tool> {
     let mut tools = math::tools();
-    tools.push(system::tool(root));
+    tools.extend(system::tools(root));
     tools
 }
 
@@ -31,7 +31,7 @@ fn always(root: &Root) -> Vec<Tool> {
 pub fn offer(catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
     let root = Root(config.allowed.root.clone());
     catalog.describe(math::SCOPE, "Calculate with numbers: it sees nothing of the board");
-    catalog.describe(system::SCOPE, "Read the board's health: temperature, power, memory, disks, load");
+    catalog.describe(system::SCOPE, "Read the board's health: temperature, power, memory, disks, load, network, processes");
     always(&root).into_iter().try_for_each(|tool| catalog.add(tool))?;
     if config.allowed.sensors {
         sensors::offer(catalog, &root)?;

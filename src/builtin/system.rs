@@ -7,19 +7,25 @@ mod board;
 mod disks;
 mod heat;
 mod memory;
+mod network;
 mod power;
+mod processes;
 
 use board::Board;
 use disks::Disk;
 use heat::Temperature;
 use memory::{Memory, Size, Swap};
+use network::Network;
 use power::Power;
+use processes::{Sample, Top};
 
 use crate::builtin::root::Root;
-use crate::tool::{Output, Tool};
+use crate::tool::{Arg, Output, Tool};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
+use std::thread::sleep;
+use std::time::Duration;
 
 /// What a token needs for it.
 pub(super) const SCOPE: &str = "system:read";
@@ -31,8 +37,48 @@ const MEMORY_PART: u64 = 20;
 /// From here on a board throttles or soon will: a Raspberry Pi does at 80 to 85.
 const HOT_CELSIUS: f64 = 80.0;
 
-/// `board_health`.
-pub(super) fn tool(root: &Root) -> Tool {
+/// How long a process is watched to see what it uses.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// `board_health`, `board_network` and `top_processes`.
+pub(super) fn tools(root: &Root) -> Vec<Tool> {
+    vec![health(root), network(root), processes(root)]
+}
+
+fn network(root: &Root) -> Tool {
+    let root = root.clone();
+    let about = "Reads the network interfaces of the board: state, addresses, speed, signal, and how much went through them.";
+    Tool::new("board_network", about)
+        .title("Board network")
+        .scope(SCOPE)
+        .idempotent()
+        .output_schema(&network::schema())
+        .handler_blocking(move |_| {
+            let network = Network::read(&root);
+            Output::text_and_structured(network.to_string(), &network)
+        })
+}
+
+fn processes(root: &Root) -> Tool {
+    let root = root.clone();
+    let about = "Reads which processes of the board use the most processor time, watched for half a second, and which hold the \
+                 most memory. It shows their names, not their arguments.";
+    Tool::new("top_processes", about)
+        .title("Top processes")
+        .arg(Arg::integer("count", "how many of each").between(1, 32).default(8))
+        .scope(SCOPE)
+        .idempotent()
+        .output_schema(&processes::schema())
+        .handler_blocking(move |arguments| {
+            let count = arguments.arg("count")?;
+            let before = Sample::read(&root);
+            sleep(WATCH);
+            let top = Top::since(&before, &root, count);
+            Output::text_and_structured(top.to_string(), &top)
+        })
+}
+
+fn health(root: &Root) -> Tool {
     let root = root.clone();
     let about = "Reads the health of the board that this server runs on: model, uptime, load, memory, disks, temperatures, and \
                  on a Raspberry Pi whether its power supply is too weak or it is throttled. Warnings come first.";
@@ -164,7 +210,7 @@ mod tests {
     use super::*;
     use crate::builtin::tree::{Tree, recorded};
 
-    fn health(tree: &Tree) -> Health {
+    fn read(tree: &Tree) -> Health {
         let health = Health::read(&tree.0);
         assert_fits(&schema(), &serde_json::to_value(&health).unwrap(), "health");
         health
@@ -203,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_weak_supply_on_a_pi_zero_comes_first() {
-        let text = health(&Tree::of("pi-zero")).to_string();
+        let text = read(&Tree::of("pi-zero")).to_string();
         let expected = "UNDER-VOLTAGE now: use a stronger power supply or a shorter cable\n\
                         THROTTLED now: the processor runs slower than it could\n\
                         MEMORY LOW: 16 MiB available\n\
@@ -216,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_pi_4_in_good_health_says_so() {
-        let mut health = health(&Tree::of("pi-4"));
+        let mut health = read(&Tree::of("pi-4"));
         let places: Vec<&str> = health.disks.iter().map(|disk| disk.mount.as_str()).collect();
         assert_eq!(places, ["/", "/boot/firmware"]);
         assert!(health.disks[1].is_read_only && health.disks[0].available_bytes <= health.disks[0].total_bytes);
@@ -232,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_pc_tells_what_it_knows() {
-        let health = health(&Tree::of("pc"));
+        let health = read(&Tree::of("pc"));
         let expected = "HOT: x86_pkg_temp is at 86.0 °C\nNUC11TNKi5, up 1 h 2 min\n8 CPUs\n\
                         Temperature: x86_pkg_temp 86.0 °C, nvme Composite 38.9 °C, nvme temp3 40.9 °C, iwlwifi_1 51.0 °C";
         assert_eq!(health.to_string(), expected);
@@ -242,14 +288,14 @@ mod tests {
     #[test]
     fn a_kernel_without_the_firmwares_word_still_tells_under_voltage() {
         let files = [("/sys/class/hwmon/hwmon0/name", "rpi_volt\n"), ("/sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n")];
-        let health = health(&Tree::new(&files));
+        let health = read(&Tree::new(&files));
         assert_eq!(health.warnings.len(), 1);
         assert_eq!(serde_json::to_value(&health.power).unwrap(), json!({ "under_voltage_now": true }));
     }
 
     #[test]
     fn a_board_that_tells_nothing_is_no_error() {
-        let health = health(&Tree::new(&[]));
+        let health = read(&Tree::new(&[]));
         assert_eq!(health.to_string(), std::env::consts::ARCH);
         let json = serde_json::to_value(&health).unwrap();
         let expected = json!({ "warnings": [], "model": std::env::consts::ARCH, "disks": [], "temperatures": [] });
@@ -260,7 +306,7 @@ mod tests {
     fn broken_files_are_left_out() {
         let paths = recorded("pi-4");
         let broken: Vec<(&str, &str)> = paths.keys().map(|path| (path.as_str(), "\u{fffd}\n")).collect();
-        let json = serde_json::to_value(health(&Tree::new(&broken))).unwrap();
+        let json = serde_json::to_value(read(&Tree::new(&broken))).unwrap();
         for name in ["uptime_s", "load", "cpus", "memory", "swap", "power"] {
             assert!(json.get(name).is_none(), "{name}");
         }
@@ -274,12 +320,12 @@ mod tests {
         let text = tree.0.read("/proc/self/mounts").unwrap();
         assert!(text.len() <= 64 * 1024 && text.ends_with(" 0 0"), "{}", text.len());
         std::os::unix::fs::symlink("/dev/zero", tree.0.place("/proc/uptime")).unwrap();
-        assert_eq!(health(&tree).board.uptime_s, None);
+        assert_eq!(read(&tree).board.uptime_s, None);
     }
 
     #[test]
     fn a_full_disk_is_a_warning_unless_nobody_can_write_to_it() {
-        let mut health = health(&Tree::new(&[]));
+        let mut health = read(&Tree::new(&[]));
         for (mount, is_read_only) in [("/", false), ("/cdrom", true)] {
             let (mount, fs) = (mount.to_owned(), "ext4".to_owned());
             health.disks.push(Disk { mount, fs, total_bytes: 100, available_bytes: 1, used_percent: 99, is_read_only });

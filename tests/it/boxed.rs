@@ -1,7 +1,7 @@
 //! The tools in the box that a configuration switches on, over the wire.
 
 use crate::board::{Board, Folder};
-use crate::wire::rpc;
+use crate::wire::{ask, rpc};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,8 @@ const OPEN: &str = "[auth]\nmode = \"open\"\n";
 fn call(board: &Board, name: &str, arguments: &Value) -> Value {
     let message =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}).to_string();
-    let answer = rpc(board.port, &message).json();
+    let headers = ["content-type: application/json", "mcp-protocol-version: 2025-11-25"];
+    let answer = ask(board.port, "POST /mcp", &headers, &message).json();
     assert!(answer["result"].is_object(), "{answer}");
     answer["result"].clone()
 }
@@ -83,4 +84,29 @@ fn sensors_are_a_tool_and_resources() {
     }
     let complete = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"sensor://{name}"},"argument":{"name":"name","value":"cpu"}}}"#;
     assert_eq!(rpc(board.port, complete).json()["result"]["completion"]["values"], json!(["cpu-thermal"]));
+}
+
+#[test]
+fn network_and_processes_belong_to_the_health_that_is_always_there() {
+    let (board, _folder) = recorded("pi-zero", "");
+    let network = done(&board, "board_network", &json!({}));
+    assert_eq!(
+        (network["gateway"].as_str(), network["interfaces"][1]["addresses"][0].as_str()),
+        (Some("192.168.1.1"), Some("192.168.1.20"))
+    );
+    let top = done(&board, "top_processes", &json!({"count": 1}));
+    assert_eq!(top["processes"], 3);
+    assert_eq!(top["by_memory"], json!([{"pid": 1, "name": "systemd", "cpu_percent": 0.0, "memory_bytes": 9_216_000}]));
+    assert_eq!(call(&board, "top_processes", &json!({"count": 33}))["isError"], true);
+    assert_eq!(done(&board, "board_health", &json!({}))["hostname"], "greenhouse");
+}
+
+#[test]
+fn the_processes_of_this_machine_are_seen_without_their_arguments() {
+    let mut child = std::process::Command::new("sleep").arg("60.0625").spawn().unwrap();
+    let board = Board::configured(OPEN);
+    let text = call(&board, "top_processes", &json!({"count": 32})).to_string();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(text.contains("by_cpu") && !text.contains("60.0625"), "{text}");
 }
