@@ -1,6 +1,7 @@
 //! The tools in the box, written with nothing but what a library user has: [`Tool`], [`Arg`](crate::tool::Arg) and
 //! [`Output`](crate::tool::Output).
 
+mod files;
 mod math;
 mod root;
 mod sensors;
@@ -36,19 +37,23 @@ pub fn offer(catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
     if config.allowed.sensors {
         sensors::offer(catalog, &root)?;
     }
+    if !config.allowed.folders.is_empty() {
+        files::offer(catalog, config)?;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Allowed;
+    use crate::config::{Allowed, Folder};
     use crate::tool::Effect;
 
     /// All that there is.
     fn everything() -> Config {
         let mut config = Config::with_state("/var/lib/perchd".into());
-        config.allowed = Allowed { sensors: true, ..Allowed::default() };
+        let folder = Folder { name: "notes".into(), path: "/srv/notes".into(), may_write: true, max_bytes: 1000 };
+        config.allowed = Allowed { sensors: true, folders: vec![folder], ..Allowed::default() };
         config
     }
 

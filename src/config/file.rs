@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) tools: ToolsTable,
     pub(super) system: SystemTable,
     pub(super) sensors: SensorsTable,
+    pub(super) folder: Vec<FolderTable>,
     pub(super) limits: LimitsTable,
 }
 
@@ -84,6 +85,17 @@ pub(super) struct SystemTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SensorsTable {
     pub(super) enabled: bool,
+}
+
+/// `[[folder]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FolderTable {
+    pub(super) name: Placed<String>,
+    pub(super) path: Placed<PathBuf>,
+    #[serde(default)]
+    pub(super) write: bool,
+    pub(super) max_bytes: Option<Placed<usize>>,
 }
 
 /// `[limits]`.

@@ -5,7 +5,7 @@ mod file;
 mod read;
 mod text;
 
-pub use allowed::Allowed;
+pub use allowed::{Allowed, Folder};
 
 use crate::error::{Error, Exit};
 use crate::limits;

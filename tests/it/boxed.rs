@@ -110,3 +110,46 @@ fn the_processes_of_this_machine_are_seen_without_their_arguments() {
     child.wait().unwrap();
     assert!(text.contains("by_cpu") && !text.contains("60.0625"), "{text}");
 }
+
+#[test]
+fn files_are_read_and_written_in_the_folders_that_are_listed_and_nowhere_else() {
+    let (logs, notes) = (Folder::new(), Folder::new());
+    fs::write(logs.path().join("app.log"), "one\ntwo\nthree\n").unwrap();
+    fs::write(logs.path().join("picture.bin"), b"\x00\x01\xff").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", logs.path().join("leak")).unwrap();
+    let folder = |name: &str, folder: &Folder, more: &str| {
+        format!("[[folder]]\nname = \"{name}\"\npath = \"{}\"\n{more}", folder.path().display())
+    };
+    let board = Board::configured(&format!("{OPEN}{}{}", folder("logs", &logs, ""), folder("notes", &notes, "write = true\n")));
+    let listed = done(&board, "list_files", &json!({"folder": "logs"}));
+    let kinds: Vec<_> = listed["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["file", "link", "file"]);
+    assert_eq!(done(&board, "tail_file", &json!({"folder": "logs", "path": "app.log", "lines": 1}))["text"], "three\n");
+    assert_eq!(done(&board, "read_file", &json!({"folder": "logs", "path": "app.log"}))["text"], "one\ntwo\nthree\n");
+    let bytes = call(&board, "read_file", &json!({"folder": "logs", "path": "picture.bin"}));
+    assert_eq!(
+        bytes["content"][1]["resource"],
+        json!({"uri": "folder://logs/picture.bin", "mimeType": "application/octet-stream", "blob": "AAH/"})
+    );
+    for path in ["leak", "../x", "/etc/passwd", "app.log/x", "none"] {
+        let refused = call(&board, "read_file", &json!({"folder": "logs", "path": path}));
+        assert!(refused["isError"] == true && !refused.to_string().contains("root:"), "{refused}");
+    }
+    let written = done(&board, "write_file", &json!({"folder": "notes", "path": "a b.md", "text": "# hi"}));
+    assert_eq!((written["size_bytes"].as_u64(), written["is_replaced"].as_bool()), (Some(4), Some(false)));
+    assert_eq!(fs::read_to_string(notes.path().join("a b.md")).unwrap(), "# hi");
+    assert_eq!(call(&board, "write_file", &json!({"folder": "logs", "path": "x", "text": ""}))["isError"], true);
+    assert_eq!(read(&board, "folder://notes/a%20b.md")["result"]["contents"][0]["text"], "# hi");
+    assert!(read(&board, "folder://logs")["result"]["contents"][0]["text"].as_str().unwrap().contains("app.log"));
+    for uri in ["folder://logs/leak", "folder://logs/..%2Fx", "folder://logs/%2Fetc%2Fpasswd", "folder://other/x"] {
+        assert!(read(&board, uri)["error"].is_object(), "{uri}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_brings_no_tool_that_writes() {
+    let logs = Folder::new();
+    let board = Board::configured(&format!("{OPEN}[[folder]]\nname = \"logs\"\npath = \"{}\"\n", logs.path().display()));
+    let tools = tools(&board);
+    assert!(tools.contains(&"read_file".to_owned()) && !tools.contains(&"write_file".to_owned()), "{tools:?}");
+}
