@@ -214,7 +214,7 @@ pub const STRANGERS_LINES: u32 = 20;
 
 // ── files ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Folders that the owner can list, and hosts that can be woken, each. A model chooses badly among more.
+/// Folders that the owner can list, and hosts that he can have woken, each. A model chooses badly among more.
 pub const FOLDERS: usize = 32;
 /// The longest path within a folder; Linux takes no more (`PATH_MAX`).
 pub const PATH_BYTES: usize = 4095;

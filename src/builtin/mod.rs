@@ -8,6 +8,7 @@ mod sensors;
 mod system;
 #[cfg(test)]
 mod tree;
+mod wake;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -40,20 +41,24 @@ pub fn offer(catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
     if !config.allowed.folders.is_empty() {
         files::offer(catalog, config)?;
     }
+    if !config.allowed.wake.is_empty() {
+        wake::offer(catalog, &config.allowed.wake)?;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Allowed, Folder};
+    use crate::config::{Allowed, Folder, WakeHost};
     use crate::tool::Effect;
 
     /// All that there is.
     fn everything() -> Config {
         let mut config = Config::with_state("/var/lib/perchd".into());
         let folder = Folder { name: "notes".into(), path: "/srv/notes".into(), may_write: true, max_bytes: 1000 };
-        config.allowed = Allowed { sensors: true, folders: vec![folder], ..Allowed::default() };
+        let host = WakeHost { name: "nas".into(), mac: [2; 6], broadcast: ([192, 168, 1, 255], 9).into() };
+        config.allowed = Allowed { sensors: true, folders: vec![folder], wake: vec![host], ..Allowed::default() };
         config
     }
 

@@ -1,9 +1,12 @@
 //! What of the box the owner switches on.
 
-use super::file::{File, FolderTable};
+use super::file::{File, FolderTable, Placed, WakeTable};
 use super::read::Source;
+use super::text;
 use crate::error::Error;
 use crate::limits;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// What of the box the owner switches on; nothing of it is on by itself.
@@ -15,6 +18,8 @@ pub struct Allowed {
     pub sensors: bool,
     /// Folders whose files can be read.
     pub folders: Vec<Folder>,
+    /// Hosts that can be woken.
+    pub wake: Vec<WakeHost>,
 }
 
 /// A folder whose files can be read.
@@ -30,9 +35,20 @@ pub struct Folder {
     pub max_bytes: usize,
 }
 
+/// A host that can be woken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeHost {
+    /// What it is called in calls.
+    pub name: String,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// Where the packet that wakes it is sent to.
+    pub broadcast: SocketAddr,
+}
+
 impl Default for Allowed {
     fn default() -> Self {
-        Allowed { root: PathBuf::from("/"), sensors: false, folders: Vec::new() }
+        Allowed { root: PathBuf::from("/"), sensors: false, folders: Vec::new(), wake: Vec::new() }
     }
 }
 
@@ -44,6 +60,7 @@ impl Source<'_> {
             root: file.system.root.as_ref().map_or(Ok(defaults.root), |root| self.absolute(root))?,
             sensors: file.sensors.enabled,
             folders: self.folders(&file.folder)?,
+            wake: self.wake(&file.wake)?,
         })
     }
 
@@ -62,6 +79,20 @@ impl Source<'_> {
             folders.push(folder);
         }
         Ok(folders)
+    }
+
+    fn wake(&self, tables: &BTreeMap<Placed<String>, WakeTable>) -> Result<Vec<WakeHost>, Error> {
+        if let Some(name) = tables.keys().nth(limits::FOLDERS) {
+            let what = format!("there are more than {} hosts", limits::FOLDERS);
+            return Err(self.fault(name.span(), what, "A model chooses badly among so many: list fewer."));
+        }
+        let host = |(name, table): (&Placed<String>, &WakeTable)| {
+            let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
+            let broadcast = table.broadcast.as_ref();
+            let broadcast = broadcast.map_or(Ok(everybody), |address| self.checked(address, text::address))?;
+            Ok(WakeHost { name: self.checked(name, short_name)?, mac: self.checked(&table.mac, mac)?, broadcast })
+        };
+        tables.iter().map(host).collect()
     }
 
     fn folder(&self, table: &FolderTable) -> Result<Folder, Error> {
@@ -85,4 +116,43 @@ fn short_name(name: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     Err(format!("`{name}` is no name of 1 to 32 letters, digits, `-` and `_`"))
+}
+
+/// Six bytes, as `ip link` shows them.
+fn mac(text: &str) -> Result<[u8; 6], String> {
+    let fault = || format!("`{text}` is no hardware address of one host, such as \"00:11:32:ab:cd:ef\"");
+    let mut mac = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(fault)?;
+    }
+    // An odd first byte means several hosts (IEEE 802), and none is called zero.
+    if parts.next().is_some() || mac[0] & 1 != 0 || mac == [0; 6] { Err(fault()) } else { Ok(mac) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardware_address_has_six_bytes_and_is_of_one_host() {
+        for text in [
+            "",
+            "00:11:32:ab:cd",
+            "00:11:32:ab:cd:ef:00",
+            "0:11:32:ab:cd:ef",
+            "00:11:32:ab:cd:eg",
+            "001132abcdef",
+            "+0:11:32:ab:cd:ef",
+            "ff:ff:ff:ff:ff:ff",
+            "01:00:5e:00:00:01",
+            "00:00:00:00:00:00",
+            "00:11:32:ab:cd:ef:",
+        ] {
+            assert!(mac(text).unwrap_err().contains("00:11:32:ab:cd:ef"), "{text}");
+        }
+        assert_eq!(mac("00:11:32:ab:CD:ef"), Ok([0, 0x11, 0x32, 0xab, 0xcd, 0xef]));
+        assert_eq!(mac("00-11-32-AB-CD-EF"), mac("00:11:32:ab:cd:ef"));
+    }
 }

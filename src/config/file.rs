@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -25,6 +26,7 @@ pub(super) struct File {
     pub(super) system: SystemTable,
     pub(super) sensors: SensorsTable,
     pub(super) folder: Vec<FolderTable>,
+    pub(super) wake: BTreeMap<Placed<String>, WakeTable>,
     pub(super) limits: LimitsTable,
 }
 
@@ -96,6 +98,14 @@ pub(super) struct FolderTable {
     #[serde(default)]
     pub(super) write: bool,
     pub(super) max_bytes: Option<Placed<usize>>,
+}
+
+/// `[wake.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WakeTable {
+    pub(super) mac: Placed<String>,
+    pub(super) broadcast: Option<Placed<String>>,
 }
 
 /// `[limits]`.

@@ -5,7 +5,7 @@ mod file;
 mod read;
 mod text;
 
-pub use allowed::{Allowed, Folder};
+pub use allowed::{Allowed, Folder, WakeHost};
 
 use crate::error::{Error, Exit};
 use crate::limits;

@@ -153,3 +153,17 @@ fn a_folder_that_cannot_be_written_to_brings_no_tool_that_writes() {
     let tools = tools(&board);
     assert!(tools.contains(&"read_file".to_owned()) && !tools.contains(&"write_file".to_owned()), "{tools:?}");
 }
+
+#[test]
+fn a_host_is_woken_by_its_name_and_no_other_can_be() {
+    let ear = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    ear.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let address = ear.local_addr().unwrap();
+    let board = Board::configured(&format!("{OPEN}[wake.nas]\nmac = \"00:11:32:ab:cd:ef\"\nbroadcast = \"{address}\"\n"));
+    assert_eq!(call(&board, "wake_host", &json!({"host": "00:11:32:ab:cd:ff"}))["isError"], true);
+    let woken = done(&board, "wake_host", &json!({"host": "nas"}));
+    assert_eq!(woken, json!({"host": "nas", "mac": "00:11:32:ab:cd:ef", "sent_to": address.to_string()}));
+    let mut bytes = [0; 200];
+    let (length, _) = ear.recv_from(&mut bytes).unwrap();
+    assert_eq!((length, &bytes[96..102]), (102, &[0, 0x11, 0x32, 0xab, 0xcd, 0xef][..]));
+}
