@@ -456,6 +456,20 @@ fn the_operators_certificate_is_shown() {
 }
 
 #[test]
+fn the_script_for_development_makes_one_that_works() {
+    let folder = Folder::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs/development");
+    let made = Command::new(&script).arg(folder.path()).args(["localhost", "127.0.0.1"]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let file = |name: &str| folder.path().join(name);
+    let board = Board::configured(&files(&file("server.pem"), &file("server.key")));
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{}/nothing", board.port);
+        assert_eq!(curl(&["--cacert", file("ca.pem").to_str().unwrap(), &url]).unwrap().split(' ').next_back(), Some("404"));
+    }
+}
+
+#[test]
 fn a_certificate_without_its_key_is_refused_at_the_start() {
     let folder = Folder::new();
     let ecdsa = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
