@@ -1,6 +1,8 @@
 //! Doors for the fuzz targets; there only when they are built.
 
 use crate::http::event::{Event, Outbox};
+use crate::oauth::fuzzing as oauth;
+use crate::seal::Purpose;
 use crate::server::fuzzing::Bench;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -16,6 +18,22 @@ pub fn converse(bytes: &[u8]) -> Vec<u8> {
 /// The same where there is TLS: whether the first byte began a handshake, and what came back.
 pub fn greet(bytes: &[u8]) -> (bool, Vec<u8>) {
     BENCH.with(|bench| bench.get_or_init(Bench::new).greet(bytes))
+}
+
+/// Everything that is sealed.
+pub fn purposes() -> &'static [Purpose] {
+    &Purpose::ALL
+}
+
+/// What an authority says to a query of `/authorize`; in it, `{client}` is one that is registered.
+pub fn authorize(query: &str) {
+    thread_local!(static BENCH: oauth::Bench = oauth::Bench::new());
+    BENCH.with(|bench| bench.authorize(query));
+}
+
+/// What an authority says to a form of `/token`; in it, `{client}`, `{verifier}`, `{code}` and `{refresh}` stand for good ones.
+pub fn token(form: &str) {
+    oauth::Bench::new().token(form);
 }
 
 /// A script of an outbox, a byte a step.

@@ -46,7 +46,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose, at the index of its own number.
-    pub(super) const ALL: [Purpose; 10] = [
+    pub(crate) const ALL: [Purpose; 10] = [
         Purpose::Client,
         Purpose::Code,
         Purpose::Access,
