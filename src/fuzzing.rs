@@ -6,10 +6,16 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+thread_local!(static BENCH: OnceCell<Bench> = const { OnceCell::new() });
+
 /// What a connection answers on which `bytes` come, and then no more.
 pub fn converse(bytes: &[u8]) -> Vec<u8> {
-    thread_local!(static BENCH: OnceCell<Bench> = const { OnceCell::new() });
     BENCH.with(|bench| bench.get_or_init(Bench::new).converse(bytes))
+}
+
+/// The same where there is TLS: whether the first byte began a handshake, and what came back.
+pub fn greet(bytes: &[u8]) -> (bool, Vec<u8>) {
+    BENCH.with(|bench| bench.get_or_init(Bench::new).greet(bytes))
 }
 
 /// A script of an outbox, a byte a step.

@@ -19,6 +19,17 @@ pub const BODY_SECS: u64 = 20;
 pub const WRITE_SECS: u64 = 20;
 /// The largest MCP message, with or without Content-Length.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// TLS handshakes under way. When full, the oldest is cut off: an honest one takes milliseconds, and whoever opens many
+/// and leaves them there pushes out his own.
+pub const HANDSHAKES: usize = 32;
+/// A TLS handshake must be done after this time.
+pub const HANDSHAKE_SECS: u64 = 10;
+/// What TLS holds back for a peer that does not read: little more than one record.
+pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
+/// Names and addresses in a certificate of ours. A board has five to ten; more are left out.
+pub const CERTIFICATE_NAMES: usize = 64;
+/// How often the board looks whether its certificate is still good and has all of its addresses.
+pub const CERTIFICATE_SECS: u64 = 60;
 /// How much of a body that is too large is still read, so that its sender gets to see the answer.
 pub const DRAIN_BYTES: usize = 8 * 1024 * 1024;
 /// And for how long.
@@ -74,6 +85,29 @@ pub const SESSION_SECS: u64 = 30 * 24 * 3600;
 /// Sessions that were ended by DELETE and are remembered as such. When full, the oldest is forgotten: a session is no
 /// proof of anything, so that one which comes back to life does no harm.
 pub const ENDED_SESSIONS: usize = 256;
+/// Tasks that are kept at once, the finished ones included. When full, the oldest that was cancelled is forgotten; where
+/// there is none, a call that must be a task is refused, and one that may be is answered like any other.
+pub const TASKS: usize = 256;
+/// And those of one person.
+pub const TASKS_OF_SUBJECT: usize = 128;
+/// Tasks whose calls go on: half of [`CALLS`], so that there is room for calls that somebody waits for.
+pub const TASKS_RUNNING: usize = 32;
+/// The largest result of a task. A larger one makes it fail.
+pub const TASK_RESULT_BYTES: usize = 256 * 1024;
+/// The results of all tasks together. A result that has no room makes its task fail: others may not have been fetched.
+pub const TASK_RESULTS_BYTES: usize = 4 * 1024 * 1024;
+/// How long a task is kept at most, from its beginning on, whatever its client wants.
+pub const TASK_TTL_MS_MAX: u64 = 24 * 3600 * 1000;
+/// And at least: one that is gone before its id arrives helps nobody.
+pub const TASK_TTL_MS_MIN: u64 = 1000;
+/// How long the result of a task is kept where the client does not say, so that it can be fetched.
+pub const TASK_KEEP_MS: u64 = 300_000;
+/// How often clients shall ask for a task.
+pub const TASK_POLL_MS: u64 = 1000;
+/// The longest words about what a task does; longer ones are cut.
+pub const TASK_MESSAGE_BYTES: usize = 256;
+/// Requests that wait for the end of a task; one more is refused, and may ask for the status instead.
+pub const TASK_WAITERS: usize = 64;
 /// The longest client name that is kept.
 pub const CLIENT_NAME_BYTES: usize = 64;
 
@@ -114,6 +148,8 @@ pub const SPENT: usize = 256;
 pub const GRANTS: usize = 512;
 /// Grants that were revoked and whose tokens are not yet out of date. When full, everybody signs in again.
 pub const DENIED: usize = 256;
+/// After a start, a revocation that seems out of date is kept for this long: a clock that is wrong by then is set right.
+pub const DENIED_SECS: u64 = 24 * 3600;
 /// Users and clients whose tokens were ended all at once. Only the owner adds to them, and they are never out of date; when full,
 /// everybody signs in again, and there is room.
 pub const MARKS: usize = 64;

@@ -39,6 +39,7 @@ use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
+use bytes::Bytes;
 use heapless::Deque;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -68,6 +69,7 @@ pub(crate) struct Parts {
     /// Where it listens, by the first of its listeners.
     pub(crate) port: u16,
     pub(crate) config: Config,
+    pub(crate) ca: Option<OwnCa>,
     pub(crate) identity: Identity,
     pub(crate) catalog: Catalog,
     pub(crate) keys: Rc<KeyRing>,
@@ -98,9 +100,19 @@ impl Identity {
     }
 }
 
+/// The board's own CA, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnCa {
+    /// Its certificate.
+    pub(crate) pem: Bytes,
+    /// The SHA-256 of it, for people to compare.
+    pub(crate) fingerprint: String,
+}
+
 /// What every request of one server shares.
 pub(crate) struct Service {
     config: RefCell<Rc<Config>>,
+    ca: RefCell<Option<OwnCa>>,
     hosts: RefCell<Rc<Hosts>>,
     engine: RefCell<Rc<Engine>>,
     identity: Identity,
@@ -133,6 +145,7 @@ impl Service {
         let changes = parts.identity.changes.clone();
         let service = Service {
             config: RefCell::new(Rc::new(parts.config)),
+            ca: RefCell::new(parts.ca),
             hosts: RefCell::new(Rc::new(hosts)),
             engine: RefCell::new(Rc::new(parts.identity.engine(parts.catalog, &parts.keys))),
             identity: parts.identity,
@@ -177,14 +190,18 @@ impl Service {
     ///
     /// # Errors
     /// When it would let anybody in; then nothing changes.
-    pub(crate) fn reload(&self, config: Config, catalog: Catalog) -> Result<(), Error> {
+    pub(crate) fn reload(&self, config: Config, catalog: Catalog, ca: Option<OwnCa>) -> Result<(), Error> {
         config.listen.iter().try_for_each(|address| config.check(*address))?;
         let hosts = Hosts::new(&config, self.port);
         self.authority.reload(settings(&config, &catalog, &hosts));
         self.streams.limit(config.limits.streams);
         self.hosts.replace(Rc::new(hosts));
-        self.engine.replace(Rc::new(self.identity.engine(catalog, &self.keys)));
+        let engine = self.identity.engine(catalog, &self.keys);
+        #[cfg(feature = "tasks")]
+        let engine = engine.take_tasks(&self.engine());
+        self.engine.replace(Rc::new(engine));
         self.config.replace(Rc::new(config));
+        self.ca.replace(ca);
         if let Some(changes) = &self.identity.changes {
             changes.tools();
             changes.resources();
@@ -259,6 +276,8 @@ impl Service {
         self.streams.keep_alive();
         self.replays.forget_old();
         self.audit.catch_up();
+        #[cfg(feature = "tasks")]
+        run::task::forget_old(self);
     }
 
     /// Ends every stream: the server stops.

@@ -19,6 +19,9 @@ use std::rc::Rc;
 
 /// Binds the forms of a sign-in to the browser that opened the page.
 const COOKIE_NAME: &str = "perchd";
+/// The same over TLS: no page but ours can set one of this name, nor one of another host, nor one over plain HTTP (RFC 6265bis
+/// 4.1.3.2).
+const HOST_COOKIE_NAME: &str = "__Host-perchd";
 /// Where authorization server metadata is served (RFC 8414 3).
 const SERVER_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
@@ -51,7 +54,7 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, link: Link, reque
     }
 }
 
-fn nothing(headers: &HeaderMap) -> Reply {
+pub(crate) fn nothing(headers: &HeaderMap) -> Reply {
     reply::problem(
         headers,
         StatusCode::NOT_FOUND,
@@ -118,14 +121,14 @@ fn with_challenge(mut reply: Reply, challenge: &str) -> Reply {
 /// `GET /authorize`: shows the sign-in page, and changes nothing: clients look here before they open a browser.
 fn authorize(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
     let query = request.uri().query().unwrap_or_default();
-    let step = service.authority.authorize(&service.world(), base, query, browser(request.headers()));
+    let step = service.authority.authorize(&service.world(), base, query, browser(base, request.headers()));
     show(service, base, request.headers(), step)
 }
 
 /// `GET /device`: shows the page that asks for the code of a device.
 fn device(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
     let query = request.uri().query().unwrap_or_default();
-    let step = service.authority.device(&service.world(), query, browser(request.headers()));
+    let step = service.authority.device(&service.world(), query, browser(base, request.headers()));
     show(service, base, request.headers(), step)
 }
 
@@ -141,7 +144,7 @@ async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<I
         Ok(body) => body,
         Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
     };
-    let (world, browser) = (service.world(), browser(headers));
+    let (world, browser) = (service.world(), browser(base, headers));
     let source = link.peer.into();
     let step = match head.uri.path() {
         "/consent" => service.authority.consent(&world, base, &body, browser),
@@ -176,7 +179,7 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
                 message: page.message,
                 mode: page.mode,
             });
-            with_cookie(html, &page)
+            with_cookie(base, html, &page)
         }
         Step::Consent(page) => {
             let html = page::consent(&page::Consent {
@@ -188,7 +191,7 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
                 message: page.message,
                 transaction: &page.transaction,
             });
-            with_cookie(html, &page)
+            with_cookie(base, html, &page)
         }
         Step::Code(page) => {
             let html = page::code(&page::DevicePage {
@@ -198,7 +201,7 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
                 is_plain,
                 transaction: &page.transaction,
             });
-            set_cookie(reply::html(StatusCode::OK, html, None), &page.cookie)
+            set_cookie(base, reply::html(StatusCode::OK, html, None), &page.cookie)
         }
         Step::Done(decision) => {
             let html = page::done(&service.config().name, &decision.client_name, decision.is_allowed);
@@ -224,22 +227,33 @@ fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     as_json(error)
 }
 
-fn with_cookie(html: String, page: &Page) -> Reply {
-    set_cookie(reply::html(StatusCode::OK, html, Some(&page.redirect_origin)), &page.cookie)
+fn with_cookie(base: &Base, html: String, page: &Page) -> Reply {
+    set_cookie(base, reply::html(StatusCode::OK, html, Some(&page.redirect_origin)), &page.cookie)
 }
 
-fn set_cookie(mut reply: Reply, cookie: &str) -> Reply {
-    if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE_NAME}={cookie}; Path=/; HttpOnly; SameSite=Strict")) {
+fn set_cookie(base: &Base, mut reply: Reply, cookie: &str) -> Reply {
+    let secure = if is_secure(base) { "; Secure" } else { "" };
+    let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(base));
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         reply.headers_mut().insert(SET_COOKIE, cookie);
     }
     reply
 }
 
 /// The value of our cookie.
-fn browser(headers: &HeaderMap) -> Option<&str> {
+fn browser<'a>(base: &Base, headers: &'a HeaderMap) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+    pairs.find(|(name, _)| *name == cookie_name(base)).map(|(_, value)| value)
+}
+
+fn cookie_name(base: &Base) -> &'static str {
+    if is_secure(base) { HOST_COOKIE_NAME } else { COOKIE_NAME }
+}
+
+/// Whether the browser came over TLS, to us or to a proxy.
+fn is_secure(base: &Base) -> bool {
+    base.origin.starts_with("https://")
 }
 
 /// `POST /register` (RFC 7591).

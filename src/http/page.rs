@@ -382,7 +382,7 @@ mod tests {
             row("Board health", "board_health", "Reads the health of the board.", "system:read", false),
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
-        let blocks = connect::blocks(&origin, "kitchen", false);
+        let blocks = connect::blocks(&origin, "kitchen", false, None);
         Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, is_plain: false, blocks, tools }
     }
 

@@ -110,6 +110,12 @@ impl Streams {
         self.open.borrow().get(&name).filter(|stream| stream.opener.grant == principal.grant).cloned()
     }
 
+    /// The stream on which this owner's calls hang.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn of(&self, owner: Owner) -> Option<Rc<Stream>> {
+        self.open.borrow().values().find(|stream| stream.name.owner() == owner).cloned()
+    }
+
     /// Forgets a stream that has ended, unless a newer one has taken its name.
     pub(crate) fn forget(&self, stream: &Rc<Stream>) {
         let mut open = self.open.borrow_mut();

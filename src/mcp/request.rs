@@ -68,11 +68,18 @@ impl Engine {
             let told = ToolError::from(AskError::Unsupported);
             return Ok(reply(self.result(peer, request.id, Cache::No, |json| tools::write_refusal(json, &told))));
         }
+        #[cfg(feature = "tasks")]
+        let task = self.task_wanted(peer, spec, request.params)?;
         if let Some(header) = caller.header.filter(|_| peer.revision.is_stateless()) {
-            param::check(spec.params(), params.arguments, header)?;
+            param::check(&spec.params, params.arguments, header)?;
         }
         match tool.read(params.arguments) {
-            Ok(arguments) => self.run(peer, caller, request, Work::Tool(tool.clone()), arguments),
+            Ok(arguments) => {
+                let action = self.run(peer, caller, request, Work::Tool(tool.clone()), arguments);
+                #[cfg(feature = "tasks")]
+                let action = action.map(|action| action.with_task(task));
+                action
+            }
             // MCP 2025-11-25, server/tools, error handling: bad input is a result, so that the model can mend it.
             Err(refusal) => Ok(reply(self.result(peer, request.id, Cache::No, |json| tools::write_refusal(json, &refusal)))),
         }
@@ -120,7 +127,17 @@ impl Engine {
         };
         let progress = Token::of(request.params);
         let (id, peer) = (request.id.clone(), peer.clone());
-        Ok(Action::Run(Box::new(Pending { id, work, arguments, progress, peer, answers, fingerprint })))
+        Ok(Action::Run(Box::new(Pending {
+            id,
+            work,
+            arguments,
+            progress,
+            peer,
+            answers,
+            fingerprint,
+            #[cfg(feature = "tasks")]
+            task: None,
+        })))
     }
 
     pub(super) fn complete(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {

@@ -162,8 +162,7 @@ impl Denied {
         let grant = if is_first { Some(line) } else { line.strip_prefix("grant ") };
         if let Some(grant) = grant {
             let entry = Entry::parse(grant, now).ok_or("a revoked grant is its id, a number and a time")?;
-            let is_over = entry.until_unix <= now.unix;
-            return if is_over { Ok(()) } else { self.entries.push(entry).map_err(|_| full) };
+            return self.entries.push(entry).map_err(|_| full);
         }
         let mark = Mark::parse(line).filter(|mark| mark.epoch <= self.epoch);
         let mark = mark.ok_or("a revocation is that of a grant, a user or a client, and none is of an epoch to come")?;
@@ -246,7 +245,9 @@ impl Entry {
         }
         let grant = GrantId(digits(grant, 32)?.to_be_bytes());
         let until_unix = until.parse().ok()?;
-        Some(Entry { grant, through: through.parse().ok()?, until_unix, until_ms: uptime_ms_at(now, until_unix) })
+        // A clock that is ahead when the board starts, and is set right later, must not bring back what was revoked.
+        let until_ms = uptime_ms_at(now, until_unix).max(now.uptime_ms.saturating_add(limits::DENIED_SECS * 1000));
+        Some(Entry { grant, through: through.parse().ok()?, until_unix, until_ms })
     }
 }
 
@@ -425,10 +426,22 @@ mod tests {
         let later = Now { unix: NOW.unix + 60, uptime_ms: 5 };
         let mut read = Denied::parse(&text, later).unwrap();
         assert_eq!(read.epoch(), 3);
-        assert!(read.has(&standing(1, 1)) && !read.has_access(&standing(2, 1), 3) && read.has(&standing(2, 0)));
+        assert!(read.has(&standing(1, 1)) && read.has_access(&standing(2, 1), 3) && read.has(&standing(2, 0)));
         assert!(read.has(&Standing { subject: "a name: with, spaces", ..standing(2, 1) }));
         assert!(read.has(&Standing { client: ClientTag([0xab; 8]), ..standing(2, 2) }));
-        assert_eq!(read.to_text().lines().count(), text.lines().count() - 1);
+        assert_eq!(read.to_text().lines().count(), text.lines().count());
         assert_eq!(read.text_if_changed(), None);
+    }
+
+    #[test]
+    fn what_seems_out_of_date_at_the_start_is_kept_for_a_day() {
+        let mut denied = Denied::default();
+        denied.deny(NOW, grant(1), NOW.unix + 100);
+        let ahead = Now { unix: NOW.unix + 5000, uptime_ms: 5 };
+        let mut read = Denied::parse(&denied.to_text(), ahead).unwrap();
+        assert!(read.has(&standing(1, 0)), "the clock may be ahead, and be set right later");
+        let day = Now { unix: NOW.unix, uptime_ms: 5 + limits::DENIED_SECS * 1000 };
+        read.deny(day, grant(2), day.unix + 100);
+        assert!(!read.has(&standing(1, 0)));
     }
 }

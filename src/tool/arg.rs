@@ -1,6 +1,6 @@
 //! The arguments of a tool: what clients are told about them, and the check that they hold.
 
-use crate::tool::ToolError;
+use crate::tool::{Param, ToolError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Number, Value};
 use std::fmt::Write;
@@ -44,12 +44,14 @@ pub struct Arg {
     range: Option<(f64, f64)>,
     chars: Option<(usize, usize)>,
     one_of: Vec<String>,
+    header: Option<String>,
 }
 
 impl Arg {
     fn new(kind: Kind, name: impl Into<String>, about: impl Into<String>) -> Self {
         let (name, about) = (name.into(), about.into());
-        Arg { name, about, kind, is_optional: false, default: None, range: None, chars: None, one_of: Vec::new() }
+        let (default, range, chars, header) = (None, None, None, None);
+        Arg { name, about, kind, is_optional: false, default, range, chars, one_of: Vec::new(), header }
     }
 
     /// A whole number.
@@ -107,6 +109,22 @@ impl Arg {
         self.optional()
     }
 
+    /// Clients repeat it in the header `Mcp-Param-{name}` (from 2026-07-28 on), so that proxies can route by it; a call
+    /// whose header and argument differ is refused. `name` is letters, digits and hyphens, and stands for one argument of
+    /// a tool; the argument is a text, a whole number, or true or false.
+    ///
+    /// ```
+    /// use perchd::{Arg, Tool};
+    ///
+    /// let reboot = Tool::new("reboot", "Reboots a board")
+    ///     .arg(Arg::string("rack", "where it stands").header("Rack"))
+    ///     .handler(|call| async move { Ok(format!("rebooting {}", call.arg::<String>("rack")?)) });
+    /// ```
+    pub fn header(mut self, name: impl Into<String>) -> Self {
+        self.header = Some(name.into());
+        self
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
@@ -120,6 +138,17 @@ impl Arg {
     /// Whether a call must give it.
     pub fn is_required(&self) -> bool {
         !self.is_optional
+    }
+
+    /// As a field of a form, which no header goes with.
+    pub(super) fn without_header(&self) -> Self {
+        Arg { header: None, ..self.clone() }
+    }
+
+    /// As an argument that a header repeats, if it is one.
+    pub(super) fn param(&self) -> Option<Param> {
+        let is_simple = matches!(self.kind, Kind::Integer | Kind::String | Kind::Boolean);
+        self.header.as_deref().map(|header| Param::new(vec![self.name.clone()], header, is_simple))
     }
 
     /// What `value` is as this argument; `None` where it is left out and nothing stands in for it.
@@ -232,6 +261,9 @@ impl Serialize for Arg {
         if let Some(default) = &self.default {
             map.serialize_entry("default", default)?;
         }
+        if let Some(header) = &self.header {
+            map.serialize_entry("x-mcp-header", header)?;
+        }
         map.end()
     }
 }
@@ -343,5 +375,6 @@ mod tests {
         );
         assert_eq!(schema(Arg::string("t", "").chars(1, 2)), r#"{"type":"string","minLength":1,"maxLength":2}"#);
         assert_eq!(schema(Arg::number("t", "").between(0.5, 1)), r#"{"type":"number","minimum":0.5,"maximum":1}"#);
+        assert_eq!(schema(Arg::boolean("t", "").header("Urgent")), r#"{"type":"boolean","x-mcp-header":"Urgent"}"#);
     }
 }

@@ -5,9 +5,12 @@
 
 mod board;
 mod cli;
+mod clock;
 mod configs;
 mod device;
 mod embed;
+mod fixtures;
+mod grant_abuse;
 mod http_abuse;
 mod limits;
 mod log;
@@ -19,7 +22,12 @@ mod owners;
 mod reload;
 mod sign_in;
 mod stop;
+mod stream_abuse;
 mod streams;
+#[cfg(feature = "tasks")]
+mod tasks;
+mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
+mod writes;
