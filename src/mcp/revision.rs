@@ -56,7 +56,6 @@ impl Revision {
     }
 
     /// Whether a client asks for a call to be a task. Later ones leave that to the server.
-    #[cfg(feature = "tasks")]
     pub fn has_task_requests(self) -> bool {
         self == Revision::V2025_11_25
     }
@@ -153,8 +152,9 @@ mod tests {
     /// A question, and its answer for each revision from the oldest to the newest.
     type Feature = (&'static str, fn(Revision) -> bool, [bool; 5]);
 
-    const FEATURES: [Feature; 12] = [
+    const FEATURES: [Feature; 13] = [
         ("is_stateless", Revision::is_stateless, [false, false, false, false, true]),
+        ("has_task_requests", Revision::has_task_requests, [false, false, false, true, false]),
         ("has_icons", Revision::has_icons, [false, false, false, true, true]),
         ("has_audio", Revision::has_audio, [false, true, true, true, true]),
         ("has_links", Revision::has_links, [false, false, true, true, true]),

@@ -2,8 +2,8 @@
 
 use crate::board::Board;
 use crate::oauth::{HELLO, SCOPES};
-use crate::sign_in::{Browser, Client, Form, Redirect, Tokens, encoded};
-use crate::wire::{Reply, ask, rpc};
+use crate::sign_in::{Browser, Client, Form, Redirect, Tokens, bearer, encoded};
+use crate::wire::{Reply, Wire, ask, request, rpc};
 use std::time::{Duration, Instant};
 
 /// Anna's password is `correct horse`, ben's `battery staple`; ben may allow `math`.
@@ -96,6 +96,35 @@ fn a_user_signs_in_and_what_he_may_allow_is_all_that_comes_of_it() {
     let told = board.told();
     assert!(told.contains(r#""event":"signed_in","subject":"anna""#) && told.contains(r#""way":"password""#), "{told}");
     assert!(!told.contains("correct horse"), "{told}");
+}
+
+#[test]
+fn who_is_taken_out_of_the_file_is_out_and_others_stay() {
+    let board = board();
+    let tokens = ["anna", "ben"].map(|name| {
+        let client = Client::register(board.port);
+        let mut browser = Browser::new(board.port);
+        let [form, _] = open(&mut browser, &client);
+        let password = if name == "anna" { "correct horse" } else { "battery staple" };
+        let consent = Form::read(&sign_in(&mut browser, &form, name, password));
+        let code = Redirect::read(&browser.approve(&consent, &["math"])).one("code");
+        (Tokens::read(&client.exchange(&code)), client)
+    });
+    let mut streams = tokens.each_ref().map(|(tokens, _)| {
+        let mut wire = Wire::open(board.port);
+        wire.send(&request(board.port, "GET /sse", &[&bearer(&tokens.access)], "")).unwrap();
+        assert_eq!(wire.head().unwrap().status, 200);
+        assert!(wire.event().unwrap().unwrap().contains("endpoint"));
+        wire
+    });
+    let only_anna = USERS.split("[auth.users.ben]").next().unwrap().replace("ANNA", &hash("correct horse"));
+    board.reconfigure(&only_anna);
+    let [annas, bens] = &mut streams;
+    assert_eq!(bens.event().unwrap(), None, "his stream ends");
+    let [(anna, _), (ben, client)] = &tokens;
+    assert!(anna.is_good(board.port) && !ben.is_good(board.port));
+    assert_eq!(client.refresh(&ben.refresh).status, 400);
+    assert!(annas.event().unwrap().is_some(), "hers goes on, and hears that the lists may have changed");
 }
 
 #[test]
