@@ -362,7 +362,7 @@ fn a_stream_over_tls_takes_little_memory() {
     held.extend((0..STREAMS).map(|_| open()));
     let each = (board.resident_kib() - before) * 1024 / STREAMS;
     println!("{each} bytes for each stream");
-    assert!(each < 24 * 1024, "{each} bytes for each stream");
+    assert!(each < 16 * 1024, "{each} bytes for each stream");
 }
 
 #[test]
