@@ -83,6 +83,23 @@ fn statuses_of(port: u16, requests: impl Iterator<Item = Vec<u8>>) -> Vec<u16> {
     requests.map(&mut send).collect()
 }
 
+/// What ends within a character has bits to spare there, and room for padding: ids of three lengths in a row have both.
+#[test]
+fn an_id_has_one_spelling() {
+    let board = Board::start("demo");
+    for name in ["A", "AB", "ABC"] {
+        let body = serde_json::json!({ "client_name": name, "redirect_uris": ["http://localhost/callback"] });
+        let reply = ask(board.port, "POST /register", &[JSON], &body.to_string());
+        let id = reply.json()["client_id"].as_str().unwrap().to_owned();
+        let revoke = |id: &str| request(board.port, "POST /revoke", &[FORM], &encoded(&[("client_id", id), ("token", "x")]));
+        let others = misspelt(&id).into_iter().map(|other| revoke(&other));
+        assert!(statuses(board.port, others).iter().all(|answer| *answer == told(401, "invalid_client")), "{id}");
+        let mut wire = Wire::open(board.port);
+        wire.send(&revoke(&id)).unwrap();
+        assert_eq!(wire.reply().unwrap().status, 200);
+    }
+}
+
 #[test]
 fn one_kind_of_token_does_not_pass_for_another() {
     let board = Board::start("demo");
