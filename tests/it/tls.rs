@@ -262,7 +262,7 @@ fn a_client_that_comes_back_resumes_its_session() {
     assert_eq!((kind(), kind()), (HandshakeKind::Full, HandshakeKind::Resumed));
 }
 
-/// A ClientHello of this version: ECDHE with ECDSA, P-256, and no version beside the one in its head.
+/// A `ClientHello` of this version: ECDHE with ECDSA, P-256, and no version beside the one in its head.
 fn hello(version: [u8; 2]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([7; 32]);
