@@ -10,6 +10,7 @@ mod configs;
 mod device;
 mod embed;
 mod fixtures;
+mod fleet;
 mod grant_abuse;
 mod http_abuse;
 mod limits;
@@ -26,6 +27,7 @@ mod stream_abuse;
 mod streams;
 #[cfg(feature = "tasks")]
 mod tasks;
+mod threats;
 mod tls;
 mod token_abuse;
 mod transcripts;
