@@ -2,6 +2,7 @@
 
 use crate::principal::{ClientTag, GrantId};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// Something that happened and that an owner may want to know about later.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -101,6 +102,9 @@ pub enum Event<'a> {
         client: ClientTag,
         /// Which tool.
         tool: &'a str,
+        /// With what, where the tool has that shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arguments: Option<&'a RawValue>,
         /// `ok`, `error` (the tool's own), `cancelled` or `timeout`.
         outcome: &'static str,
         /// How long it took, in milliseconds.

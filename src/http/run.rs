@@ -7,6 +7,7 @@ use crate::http::way::Way;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
 use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
+use serde_json::value::RawValue;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,8 +92,10 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
         asked: RefCell::default(),
     });
     let wire = Rc::new(Wire::new(Rc::clone(&way) as Rc<dyn Line>));
+    let redacted = work.redacted(&arguments);
     let mut working = Working { work: begin(&work, arguments, asker.principal, &way, &wire), way: Rc::clone(&way) };
-    let job = Job { service: Rc::clone(service), id, work, way, fingerprint, began_ms, stream: asker.stream.is_some() };
+    let stream = asker.stream.is_some();
+    let job = Job { service: Rc::clone(service), id, work, redacted, way, fingerprint, began_ms, stream };
     // Most work is done at once: no task, no timer, no entry in the table.
     if let Poll::Ready(ended) = Pin::new(&mut working).poll(&mut Context::from_waker(Waker::noop())) {
         let answer = job.answer(asker.principal, ended);
@@ -153,6 +156,8 @@ struct Job {
     service: Rc<Service>,
     id: Id,
     work: Work,
+    /// With what, as the audit shows it.
+    redacted: Option<Box<RawValue>>,
     way: Rc<Way>,
     fingerprint: Fingerprint,
     began_ms: u64,
@@ -191,7 +196,8 @@ impl Job {
     fn record(&self, principal: &Principal, outcome: &'static str) {
         let ms = self.service.clock.now().uptime_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
-        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, outcome, ms });
+        let arguments = self.redacted.as_deref();
+        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, outcome, ms });
     }
 }
 

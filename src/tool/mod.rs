@@ -14,6 +14,7 @@ mod error;
 mod handler;
 mod output;
 mod param;
+mod pattern;
 mod prompt;
 mod resource;
 mod schema;
@@ -33,12 +34,14 @@ pub(crate) use handler::{Handler, Outcome, Yield};
 pub(crate) use output::Data;
 pub use output::{Content, Contents, Output};
 pub(crate) use param::Param;
+pub use pattern::Pattern;
 pub use prompt::{Messages, Prompt, PromptDraft, Role};
 pub use resource::{Resource, ResourceDraft};
 use schema::Schema;
 
 use crate::limits;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -83,6 +86,7 @@ pub struct Spec {
     pub(crate) needs: Vec<Need>,
     pub(crate) deadline: Duration,
     pub(crate) patience: Duration,
+    pub(crate) is_audited: bool,
 }
 
 /// A picture of a tool (from 2025-11-25 on).
@@ -117,6 +121,7 @@ impl Tool {
             needs: Vec::new(),
             deadline: Duration::from_secs(limits::CALL_SECS),
             patience: Duration::from_secs(limits::INPUT_SECS),
+            is_audited: false,
         })
     }
 
@@ -133,11 +138,16 @@ impl Tool {
     ///
     /// # Errors
     /// A sentence for the model that says which argument is wrong and what it must be.
-    pub fn read(&self, arguments: Option<&serde_json::value::RawValue>) -> Result<Arguments, ToolError> {
+    pub fn read(&self, arguments: Option<&RawValue>) -> Result<Arguments, ToolError> {
         match &self.spec.input_schema {
             None => Arguments::read(&self.spec, arguments),
             Some(schema) => schema.read(arguments),
         }
+    }
+
+    /// The arguments as the audit shows them, if it does.
+    pub(crate) fn redacted(&self, arguments: &Arguments) -> Option<Box<RawValue>> {
+        self.spec.is_audited.then(|| arguments.redacted(&self.spec.args))
     }
 
     /// Whether what the tool returned is what it says that it returns.
@@ -286,6 +296,12 @@ impl Draft {
     /// tool. [`limits::INPUT_SECS`] where nothing is said.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.0.patience = patience;
+        self
+    }
+
+    /// The audit shows the arguments of each call: the beginning of each, and nothing of an [`Arg::secret`].
+    pub fn audited(mut self) -> Self {
+        self.0.is_audited = true;
         self
     }
 
