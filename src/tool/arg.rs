@@ -151,6 +151,16 @@ impl Arg {
         &self.about
     }
 
+    /// What it is.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Whether something stands in for it where it is left out.
+    pub(crate) fn has_default(&self) -> bool {
+        self.default.is_some()
+    }
+
     /// Whether a call must give it.
     pub fn is_required(&self) -> bool {
         !self.is_optional
