@@ -6,6 +6,7 @@
 mod board;
 mod cli;
 mod configs;
+mod declared;
 mod embed;
 mod http_abuse;
 mod limits;
