@@ -510,6 +510,8 @@ fn beside(files: &[(&str, &str)]) -> Board {
     for (name, text) in files {
         fs::write(board.state().join("tools.d").join(name), text).unwrap();
     }
+    // Once it answers, it hears signals as well.
+    assert!(listed(&board, "add").is_object());
     board.reconfigure(OPEN);
     board
 }
