@@ -440,7 +440,7 @@ fn a_tool_keeps_to_its_pace_and_runs_as_often_at_once_as_it_may() {
     assert!(refusal(&fault(&board, "paced", "nap", "1")).contains("may not run that often"));
 }
 
-const BESIDE: &str = r##"
+const BESIDE: &str = r#"
 [[tool]]
 name = "status"
 title = "Status"
@@ -501,7 +501,7 @@ about = "Asks why a unit fails"
 args.unit = { about = "The unit" }
 args.hint = { about = "What you know", optional = true }
 text = "Why does {unit} fail? {{think}} {hint}{unit}"
-"##;
+"#;
 
 /// A board whose `tools.d` holds these files.
 fn beside(files: &[(&str, &str)]) -> Board {

@@ -14,29 +14,29 @@ pub(crate) fn fill(
     args: &[DeclaredArg],
     value: impl Fn(&str) -> Result<Value, ToolError>,
 ) -> Result<Vec<String>, ToolError> {
-    let mut argv = vec![template.program.clone()];
+    let mut line = vec![template.program.clone()];
     for element in &template.elements {
         match element {
-            Element::Literal(text) => argv.push(text.clone()),
+            Element::Literal(text) => line.push(text.clone()),
             Element::Argument { prefix, index } => {
                 let Some(arg) = args.get(*index) else { continue };
                 match value(arg.arg.name())? {
                     Value::Null => {}
-                    Value::Bool(is_set) if arg.flag.is_some() => argv.extend(arg.flag.clone().filter(|_| is_set)),
+                    Value::Bool(is_set) if arg.flag.is_some() => line.extend(arg.flag.clone().filter(|_| is_set)),
                     Value::Array(items) => {
                         for item in &items {
-                            argv.push(filled(arg, prefix, &text(item))?);
+                            line.push(filled(arg, prefix, &text(item))?);
                         }
                     }
-                    other => argv.push(filled(arg, prefix, &text(&other))?),
+                    other => line.push(filled(arg, prefix, &text(&other))?),
                 }
             }
         }
     }
-    if argv.iter().map(|element| element.len() + 1).sum::<usize>() > limits::COMMAND_BYTES {
+    if line.iter().map(|element| element.len() + 1).sum::<usize>() > limits::COMMAND_BYTES {
         return Err(ToolError::new("The arguments together are longer than a command line may be."));
     }
-    Ok(argv)
+    Ok(line)
 }
 
 /// A value as programs write it.

@@ -72,9 +72,7 @@ impl Commands {
         if self.output_bytes.get() + share.output_bytes > limits::OUTPUTS_BYTES {
             return refused("The board runs as many commands as it has memory for. Try again in a moment.".to_owned());
         }
-        let mut subjects = self.subjects.borrow_mut();
-        let of_subject = subjects.iter().position(|(name, _)| name == subject);
-        let counted = of_subject.map(|index| subjects[index].1).unwrap_or_default().after(now_us, SUBJECT);
+        let counted = self.bucket(subject).after(now_us, SUBJECT);
         let counted = counted.map_err(|wait| ToolError::new(format!("You start too many commands. Try again in {wait} s.")))?;
         if let Some(rate) = share.rate {
             let bucket = gate.bucket.get().after(now_us, rate);
@@ -83,20 +81,28 @@ impl Commands {
                     .map_err(|wait| ToolError::new(format!("`{}` may not run that often. Try again in {wait} s.", gate.name)))?,
             );
         }
-        match of_subject {
-            Some(index) => subjects[index].1 = counted,
-            None => {
-                if subjects.len() >= limits::SUBJECTS {
-                    let most_free =
-                        subjects.iter().enumerate().min_by_key(|(_, (_, bucket))| bucket.full_us).map(|(index, _)| index);
-                    most_free.map(|index| subjects.swap_remove(index));
-                }
-                subjects.push((subject.to_owned(), counted));
-            }
-        }
+        self.remember(subject, counted);
         gate.running.set(gate.running.get() + 1);
         self.output_bytes.set(self.output_bytes.get() + share.output_bytes);
         Ok(Permit { commands: Rc::clone(self), gate: Rc::clone(gate), output_bytes: share.output_bytes })
+    }
+
+    fn bucket(&self, subject: &str) -> Bucket {
+        let subjects = self.subjects.borrow();
+        subjects.iter().find(|(name, _)| name == subject).map(|(_, bucket)| *bucket).unwrap_or_default()
+    }
+
+    fn remember(&self, subject: &str, bucket: Bucket) {
+        let mut subjects = self.subjects.borrow_mut();
+        if let Some((_, known)) = subjects.iter_mut().find(|(name, _)| name == subject) {
+            *known = bucket;
+            return;
+        }
+        if subjects.len() >= limits::SUBJECTS {
+            let most_free = (0..subjects.len()).min_by_key(|index| subjects[*index].1.full_us);
+            most_free.map(|index| subjects.swap_remove(index));
+        }
+        subjects.push((subject.to_owned(), bucket));
     }
 }
 

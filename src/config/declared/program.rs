@@ -94,9 +94,9 @@ fn runs_text(real: &Path, elements: &[&str]) -> bool {
 }
 
 /// Whether commands can be run in this folder.
-pub(super) fn folder(path: &PathBuf) -> Result<PathBuf, String> {
+pub(super) fn folder(path: &Path) -> Result<PathBuf, String> {
     if path.is_absolute() && path.is_dir() {
-        return Ok(path.clone());
+        return Ok(path.to_owned());
     }
     Err(format!("`{}` is no folder, as an absolute path", path.display()))
 }
@@ -148,6 +148,6 @@ mod tests {
             let (what, remedy) = check(Path::new(path), &[]).unwrap_err();
             assert!(what.contains(told) && !remedy.is_empty(), "{what}");
         }
-        assert!(folder(&PathBuf::from("tmp")).is_err() && folder(&PathBuf::from("/etc/passwd")).is_err());
+        assert!(folder(Path::new("tmp")).is_err() && folder(Path::new("/etc/passwd")).is_err());
     }
 }

@@ -129,13 +129,13 @@ impl Source<'_> {
     }
 
     /// A command line whose blanks can be filled with `args`.
-    fn template(&self, argv: &Placed<Vec<Placed<String>>>, args: &[DeclaredArg]) -> Result<Template, Error> {
-        let Some((program, rest)) = argv.get_ref().split_first() else {
-            return Err(self.fault(argv.span(), "there is nothing to run", "Write run = [\"/path/to/program\", \"word\", …]."));
+    fn template(&self, line: &Placed<Vec<Placed<String>>>, args: &[DeclaredArg]) -> Result<Template, Error> {
+        let Some((program, rest)) = line.get_ref().split_first() else {
+            return Err(self.fault(line.span(), "there is nothing to run", "Write run = [\"/path/to/program\", \"word\", …]."));
         };
         if rest.len() > limits::COMMAND_ELEMENTS {
             let what = format!("a command line has at most {} elements", limits::COMMAND_ELEMENTS);
-            return Err(self.fault(argv.span(), what, "Write a script that has them."));
+            return Err(self.fault(line.span(), what, "Write a script that has them."));
         }
         let literals: Vec<&str> = rest.iter().map(|element| element.get_ref().as_str()).collect();
         program::check(Path::new(program.get_ref()), &literals)
