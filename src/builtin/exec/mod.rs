@@ -1,6 +1,6 @@
 //! What the owner declares, as tools, resources and prompts: commands that run without a shell, files, and texts.
 
-mod argv;
+pub(crate) mod argv;
 mod capture;
 mod child;
 mod gate;
@@ -9,9 +9,6 @@ mod progress;
 mod resource;
 
 pub(crate) use gate::Commands;
-
-#[cfg(fuzzing)]
-pub(crate) use argv::fill;
 
 use crate::builtin::exec::capture::Capture;
 use crate::builtin::exec::child::{Child, Ran};

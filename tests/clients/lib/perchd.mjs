@@ -26,11 +26,15 @@ export async function freePort() {
 }
 
 export class Perchd {
-  /** Options: auth ("demo" or "open"), port and state (made when not given), example (a program of this name instead). */
+  /**
+   * Options: auth ("demo" or "open"), port and state (made when not given), config (a file), example (a program of this name
+   * instead).
+   */
   static async start(t, options = {}) {
     const server = new Perchd();
     server.auth = options.auth ?? 'demo';
     server.example = options.example;
+    server.config = options.config;
     server.port = options.port ?? (await freePort());
     server.state = options.state ?? (await folder(t));
     server.base = `http://localhost:${server.port}`;
@@ -41,11 +45,12 @@ export class Perchd {
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
     const where = ['--listen', `127.0.0.1:${this.port}`, '--auth', this.auth];
+    const config = this.config ? ['--config', this.config] : [];
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
     const env = { ...process.env, TMPDIR: this.state };
     const program = this.example
       ? new Program(t, path.join(path.dirname(binary), 'examples', this.example), where, { name: this.example, env })
-      : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd' });
+      : new Program(t, binary, ['serve', ...where, '--state', this.state, ...config], { name: 'perchd' });
     this.program = program;
     await until(`perchd on port ${this.port}`, 10, () => {
       if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
