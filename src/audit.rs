@@ -1,5 +1,6 @@
 //! The closed list of things worth remembering. No event carries a token, a code, a password or a key.
 
+use crate::limits;
 use crate::principal::{ClientTag, GrantId};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -31,6 +32,13 @@ pub enum Event<'a> {
         subject: &'a str,
         /// For which client.
         client: ClientTag,
+        /// How: `demo`, `password` or `pairing`.
+        way: &'static str,
+    },
+    /// The owner made a code with which somebody may sign in once.
+    PairingOffered {
+        /// As whom.
+        subject: &'a str,
     },
     /// A sign-in was refused.
     SignInRefused {
@@ -74,17 +82,42 @@ pub enum Event<'a> {
         /// The grant.
         grant: GrantId,
     },
-    /// A client gave its tokens back (RFC 7009).
+    /// The owner made a token by hand.
+    TokenMinted {
+        /// What he calls it.
+        name: &'a str,
+        /// For whom it speaks.
+        subject: &'a str,
+        /// What stands for a client in it.
+        client: ClientTag,
+        /// Its grant.
+        grant: GrantId,
+        /// What it may do.
+        scopes: &'a str,
+        /// How long it lasts, in seconds.
+        secs: u64,
+    },
+    /// A client gave its tokens back (RFC 7009), or the owner took them.
     Revoked {
         /// The grant.
         grant: GrantId,
+    },
+    /// Every token of one user is dead, as the owner wished.
+    UserRevoked {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Every token of one client is dead, as the owner wished.
+    ClientRevoked {
+        /// Which.
+        client: ClientTag,
     },
     /// The same person allowed the same client anew: the older grant ends.
     Superseded {
         /// The older grant.
         grant: GrantId,
     },
-    /// Every token that was ever issued is dead: too many grants were revoked to remember each, or the owner wished it.
+    /// Every token that was ever issued is dead: too much was revoked to remember each, or the owner wished it.
     AllRevoked {
         /// Tokens of an epoch before this one are dead.
         epoch: u32,
@@ -93,6 +126,13 @@ pub enum Event<'a> {
     BearerRefused {
         /// The private reason, which the client does not get.
         reason: &'static str,
+    },
+    /// Strangers brought this about more often than is worth a line each.
+    LeftOut {
+        /// Which event.
+        what: &'static str,
+        /// How often, beside those that were written.
+        count: u32,
     },
     /// A tool ran.
     ToolCalled {
@@ -116,6 +156,59 @@ pub enum Event<'a> {
 pub trait Audit {
     /// Remembers `event`.
     fn record(&self, event: &Event<'_>);
+
+    /// Says what was left out for a while, if anything was. It is called from time to time.
+    fn catch_up(&self) {}
+}
+
+impl Event<'_> {
+    /// The name of an event that strangers can bring about as often as they like; none of one that takes a person who has
+    /// signed in, or a token.
+    const fn of_strangers(&self) -> Option<(usize, &'static str)> {
+        match self {
+            Event::Registered { .. } => Some((0, "registered")),
+            Event::RegistrationRefused { .. } => Some((1, "registration_refused")),
+            Event::AuthorizationRefused { .. } => Some((2, "authorization_refused")),
+            Event::SignInRefused { .. } => Some((3, "sign_in_refused")),
+            Event::TokenRefused { .. } => Some((4, "token_refused")),
+            Event::BearerRefused { .. } => Some((5, "bearer_refused")),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps strangers from filling the log: of each kind of event that they can bring about, so many a minute are written,
+/// and one more that says how many were not.
+#[derive(Debug, Default)]
+pub struct Strangers {
+    /// Since when they are counted.
+    since_ms: u64,
+    counts: [(&'static str, u32); 6],
+}
+
+impl Strangers {
+    /// Whether to write an event. What [`Strangers::left_out`] tells is to be written before.
+    pub fn admits(&mut self, event: &Event<'_>) -> bool {
+        let Some((kind, name)) = event.of_strangers() else { return true };
+        let (known, count) = &mut self.counts[kind];
+        (*known, *count) = (name, count.saturating_add(1));
+        *count <= limits::STRANGERS_LINES
+    }
+
+    /// What was left out in a minute that is over.
+    pub fn left_out(&mut self, uptime_ms: u64) -> impl Iterator<Item = Event<'static>> {
+        let is_over = uptime_ms.saturating_sub(self.since_ms) >= 60_000;
+        let counts = if is_over {
+            self.since_ms = uptime_ms;
+            std::mem::take(&mut self.counts)
+        } else {
+            Default::default()
+        };
+        counts.into_iter().filter_map(|(what, count)| {
+            let count = count.checked_sub(limits::STRANGERS_LINES).filter(|count| *count > 0)?;
+            Some(Event::LeftOut { what, count })
+        })
+    }
 }
 
 /// Remembers nothing; for tests and for those who do not want an audit.
@@ -124,4 +217,58 @@ pub struct Nothing;
 
 impl Audit for Nothing {
     fn record(&self, _: &Event<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: Event<'static> = Event::BearerRefused { reason: "token expired" };
+
+    /// Everything that is written of these events, which come in one moment.
+    fn written(strangers: &mut Strangers, secs: u64, events: &[Event<'_>]) -> Vec<String> {
+        let mut lines: Vec<_> = strangers.left_out(secs * 1000).map(|event| format!("{event:?}")).collect();
+        lines.extend(events.iter().filter(|event| strangers.admits(event)).map(|event| format!("{event:?}")));
+        lines
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_a_few_lines_and_a_number() {
+        let mut strangers = Strangers::default();
+        let bound = limits::STRANGERS_LINES as usize;
+        assert_eq!(written(&mut strangers, 10, &vec![REFUSED; 1000]).len(), bound);
+        assert_eq!(written(&mut strangers, 59, &[REFUSED]).len(), 0);
+        let later = written(&mut strangers, 60, &[REFUSED]);
+        assert_eq!(later, ["LeftOut { what: \"bearer_refused\", count: 981 }".to_owned(), format!("{REFUSED:?}")]);
+        assert_eq!(written(&mut strangers, 120, &[]), [""; 0], "nothing was left out since");
+    }
+
+    #[test]
+    fn each_kind_has_lines_of_its_own() {
+        let mut strangers = Strangers::default();
+        written(&mut strangers, 0, &vec![REFUSED; 1000]);
+        let reason = "wrong name or password";
+        assert_eq!(written(&mut strangers, 0, &[Event::SignInRefused { reason }, Event::TokenRefused { reason }]).len(), 2);
+    }
+
+    #[test]
+    fn what_takes_a_token_or_a_person_is_always_written() {
+        let (subject, client, grant) = ("ada", ClientTag([0; 8]), GrantId([0; 16]));
+        let events = [
+            Event::SignedIn { subject, client, way: "password" },
+            Event::PairingOffered { subject },
+            Event::Approved { subject, client, scopes: "math" },
+            Event::Rejected { subject, client },
+            Event::TokenIssued { subject, client, grant, grant_type: "refresh_token" },
+            Event::ReuseDetected { grant },
+            Event::Revoked { grant },
+            Event::Superseded { grant },
+            Event::AllRevoked { epoch: 1 },
+            Event::ToolCalled { subject, client, tool: "add", arguments: None, outcome: "ok", ms: 1 },
+        ];
+        let mut strangers = Strangers::default();
+        for _ in 0..100 {
+            assert_eq!(written(&mut strangers, 0, &events).len(), events.len());
+        }
+    }
 }

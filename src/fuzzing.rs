@@ -6,6 +6,8 @@ use crate::config::declared::argv::{element, pieces};
 use crate::config::declared::{DeclaredArg, Element, Piece, Template};
 use crate::http::event::{Event, Outbox};
 use crate::limits;
+use crate::oauth::fuzzing as oauth;
+use crate::seal::Purpose;
 use crate::server::fuzzing::Bench;
 use crate::tool::{Arg, Catalog};
 use serde_json::Value;
@@ -14,10 +16,32 @@ use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+thread_local!(static BENCH: OnceCell<Bench> = const { OnceCell::new() });
+
 /// What a connection answers on which `bytes` come, and then no more.
 pub fn converse(bytes: &[u8]) -> Vec<u8> {
-    thread_local!(static BENCH: OnceCell<Bench> = const { OnceCell::new() });
     BENCH.with(|bench| bench.get_or_init(Bench::new).converse(bytes))
+}
+
+/// The same where there is TLS: whether the first byte began a handshake, and what came back.
+pub fn greet(bytes: &[u8]) -> (bool, Vec<u8>) {
+    BENCH.with(|bench| bench.get_or_init(Bench::new).greet(bytes))
+}
+
+/// Everything that is sealed.
+pub fn purposes() -> &'static [Purpose] {
+    &Purpose::ALL
+}
+
+/// What an authority says to a query of `/authorize`; in it, `{client}` is one that is registered.
+pub fn authorize(query: &str) {
+    thread_local!(static BENCH: oauth::Bench = oauth::Bench::new());
+    BENCH.with(|bench| bench.authorize(query));
+}
+
+/// What an authority says to a form of `/token`; in it, `{client}`, `{verifier}`, `{code}` and `{refresh}` stand for good ones.
+pub fn token(form: &str) {
+    oauth::Bench::new().token(form);
 }
 
 /// A script of an outbox, a byte a step.

@@ -19,6 +19,17 @@ pub const BODY_SECS: u64 = 20;
 pub const WRITE_SECS: u64 = 20;
 /// The largest MCP message, with or without Content-Length.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// TLS handshakes under way. When full, the oldest is cut off: an honest one takes milliseconds, and whoever opens many
+/// and leaves them there pushes out his own.
+pub const HANDSHAKES: usize = 32;
+/// A TLS handshake must be done after this time.
+pub const HANDSHAKE_SECS: u64 = 10;
+/// What TLS holds back for a peer that does not read: little more than one record.
+pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
+/// Names and addresses in a certificate of ours. A board has five to ten; more are left out.
+pub const CERTIFICATE_NAMES: usize = 64;
+/// How often the board looks whether its certificate is still good and has all of its addresses.
+pub const CERTIFICATE_SECS: u64 = 60;
 /// How much of a body that is too large is still read, so that its sender gets to see the answer.
 pub const DRAIN_BYTES: usize = 8 * 1024 * 1024;
 /// And for how long.
@@ -74,6 +85,29 @@ pub const SESSION_SECS: u64 = 30 * 24 * 3600;
 /// Sessions that were ended by DELETE and are remembered as such. When full, the oldest is forgotten: a session is no
 /// proof of anything, so that one which comes back to life does no harm.
 pub const ENDED_SESSIONS: usize = 256;
+/// Tasks that are kept at once, the finished ones included. When full, the oldest that was cancelled is forgotten; where
+/// there is none, a call that must be a task is refused, and one that may be is answered like any other.
+pub const TASKS: usize = 256;
+/// And those of one person.
+pub const TASKS_OF_SUBJECT: usize = 128;
+/// Tasks whose calls go on: half of [`CALLS`], so that there is room for calls that somebody waits for.
+pub const TASKS_RUNNING: usize = 32;
+/// The largest result of a task. A larger one makes it fail.
+pub const TASK_RESULT_BYTES: usize = 256 * 1024;
+/// The results of all tasks together. A result that has no room makes its task fail: others may not have been fetched.
+pub const TASK_RESULTS_BYTES: usize = 4 * 1024 * 1024;
+/// How long a task is kept at most, from its beginning on, whatever its client wants.
+pub const TASK_TTL_MS_MAX: u64 = 24 * 3600 * 1000;
+/// And at least: one that is gone before its id arrives helps nobody.
+pub const TASK_TTL_MS_MIN: u64 = 1000;
+/// How long the result of a task is kept where the client does not say, so that it can be fetched.
+pub const TASK_KEEP_MS: u64 = 300_000;
+/// How often clients shall ask for a task.
+pub const TASK_POLL_MS: u64 = 1000;
+/// The longest words about what a task does; longer ones are cut.
+pub const TASK_MESSAGE_BYTES: usize = 256;
+/// Requests that wait for the end of a task; one more is refused, and may ask for the status instead.
+pub const TASK_WAITERS: usize = 64;
 /// The longest client name that is kept.
 pub const CLIENT_NAME_BYTES: usize = 64;
 
@@ -168,3 +202,66 @@ pub const SPENT: usize = 256;
 pub const GRANTS: usize = 512;
 /// Grants that were revoked and whose tokens are not yet out of date. When full, everybody signs in again.
 pub const DENIED: usize = 256;
+/// After a start, a revocation that seems out of date is kept for this long: a clock that is wrong by then is set right.
+pub const DENIED_SECS: u64 = 24 * 3600;
+/// Users and clients whose tokens were ended all at once. Only the owner adds to them, and they are never out of date; when full,
+/// everybody signs in again, and there is room.
+pub const MARKS: usize = 64;
+/// Devices that wait for somebody to allow what they asked for (RFC 8628). When full, one more is refused for now: 64 people at
+/// once are not at home on one board, and each takes half a kilobyte for ten minutes.
+pub const DEVICES: usize = 64;
+/// A device's code, from its request on: somebody has to find a browser, and a password.
+pub const DEVICE_SECS: u64 = 600;
+/// How long a device waits before it asks again, and by how much longer when it asks too often (RFC 8628 3.5).
+pub const DEVICE_POLL_SECS: u64 = 5;
+/// An access token that was given over plain HTTP on a network. There is no refresh token there: whoever reads one has it for a
+/// month. So one signs in once a day.
+pub const PLAIN_ACCESS_SECS: u64 = 24 * 3600;
+/// The longest life of a token that the owner makes by hand, for programs that cannot sign in: a year and a day.
+pub const STATIC_SECS: u64 = 366 * 24 * 3600;
+
+// ── who signs in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Iterations of PBKDF2-HMAC-SHA256, at least: a Pi Zero takes a second for them. A hash with fewer is refused.
+pub const PASSWORD_ITERATIONS_MIN: u32 = 100_000;
+/// And at most: a hash that takes longer than a person waits keeps everybody else from signing in.
+pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
+/// How long `perchd passwd` lets one hash take, in milliseconds: nobody minds, and who guesses gets three a second.
+pub const PASSWORD_MS: u64 = 300;
+/// The longest salt of a password hash; PHC strings have no longer ones.
+pub const SALT_BYTES: usize = 48;
+/// Sign-ins that wait while a password is hashed, as they are hashed one at a time; one more is answered 503.
+pub const HASHES_WAITING: usize = 8;
+/// Addresses that a throttle knows. When full, the one that was heard of longest ago is forgotten: the bound for all of
+/// them together still holds.
+pub const SOURCES: usize = 64;
+/// Passwords that one address may try at once, and after how many seconds it gets one more. One that is right is not
+/// counted.
+pub const PASSWORD_TRIES: (u32, u64) = (5, 20);
+/// The same for all addresses together: hashing them takes a tenth of the board's time.
+pub const PASSWORD_TRIES_ALL: (u32, u64) = (20, 3);
+/// Short codes that one address may try at once, and after how many seconds it gets one more.
+pub const CODE_TRIES: (u32, u64) = (5, 20);
+/// The same for all addresses together.
+pub const CODE_TRIES_ALL: (u32, u64) = (20, 3);
+/// Registrations that one address may ask for at once, and after how many seconds it gets one more. They take no memory,
+/// but a line of the log each.
+pub const REGISTRATIONS: (u32, u64) = (60, 2);
+/// The same for all addresses together.
+pub const REGISTRATIONS_ALL: (u32, u64) = (240, 1);
+/// Devices that one address may let ask at once, and after how many seconds one more: with those that wait already, a
+/// quarter of all places.
+pub const DEVICE_REQUESTS: (u32, u64) = (8, 75);
+/// The same for all addresses together.
+pub const DEVICE_REQUESTS_ALL: (u32, u64) = (64, 5);
+/// Pairing codes that are good at once. A new one takes the place of the oldest.
+pub const PAIRINGS: usize = 4;
+/// How long a pairing code is good: long enough to walk from the board to the browser.
+pub const PAIRING_SECS: u64 = 300;
+/// Wrong codes, by anybody, after which every pairing code that is out is dead. Of the 2^40 codes that is nothing.
+pub const PAIRING_TRIES: u8 = 16;
+/// Sign-in pages that were answered with no, and are remembered as such. When full, the oldest is forgotten: it takes a
+/// sign-in to make anything of it.
+pub const REJECTED: usize = 64;
+/// Lines of one kind that strangers can put into the audit in a minute; how many more there were is said in one line.
+pub const STRANGERS_LINES: u32 = 20;

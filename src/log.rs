@@ -1,6 +1,7 @@
 //! Diagnostics and the audit, to stderr: where systemd reads, in its form; else as plain lines.
 
-use crate::audit::{Audit, Event};
+use crate::audit::{Audit, Event, Strangers};
+use crate::world::Clock;
 use env_logger::Target;
 use log::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -75,17 +76,31 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Writes each event as one line of JSON to stderr. No log level hides it.
+/// Writes each event as one line of JSON to stderr. No log level hides it; of those that strangers can bring about, so many
+/// a minute are written.
 #[derive(Debug)]
 pub struct Stderr {
     prefix: &'static str,
+    clock: Clock,
+    strangers: RefCell<Strangers>,
     line: RefCell<Vec<u8>>,
 }
 
 impl Stderr {
     /// An audit on the stderr of this process.
     pub fn new() -> Self {
-        Stderr { prefix: if is_journal() { "<5>audit: " } else { "audit: " }, line: RefCell::default() }
+        let prefix = if is_journal() { "<5>audit: " } else { "audit: " };
+        Stderr { prefix, clock: Clock::start(0), strangers: RefCell::default(), line: RefCell::default() }
+    }
+
+    fn write(&self, event: &Event<'_>) {
+        let mut line = self.line.borrow_mut();
+        line.clear();
+        line.extend_from_slice(self.prefix.as_bytes());
+        // Text and numbers only: it cannot fail.
+        let _ = serde_json::to_writer(&mut *line, event);
+        line.push(b'\n');
+        write_line(&line);
     }
 }
 
@@ -97,12 +112,14 @@ impl Default for Stderr {
 
 impl Audit for Stderr {
     fn record(&self, event: &Event<'_>) {
-        let mut line = self.line.borrow_mut();
-        line.clear();
-        line.extend_from_slice(self.prefix.as_bytes());
-        // Text and numbers only: it cannot fail.
-        let _ = serde_json::to_writer(&mut *line, event);
-        line.push(b'\n');
-        write_line(&line);
+        self.catch_up();
+        if self.strangers.borrow_mut().admits(event) {
+            self.write(event);
+        }
+    }
+
+    fn catch_up(&self) {
+        let uptime_ms = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
+        self.strangers.borrow_mut().left_out(uptime_ms).for_each(|event| self.write(&event));
     }
 }

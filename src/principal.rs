@@ -107,6 +107,19 @@ impl std::fmt::Debug for ClientTag {
     }
 }
 
+/// A sign-in, by everything that a revocation may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Who signed in.
+    pub subject: &'a str,
+    /// For which client.
+    pub client: ClientTag,
+    /// This very sign-in.
+    pub grant: GrantId,
+    /// The epoch in which he did: what was revoked before does not concern it.
+    pub epoch: u32,
+}
+
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {

@@ -68,6 +68,7 @@ const WORLD: &[&str] = &[
     "hyper_util",
     "http_body",
     "rustix",
+    "rcgen",
     "rustls",
     "tokio_rustls",
     "env_logger",

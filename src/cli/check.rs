@@ -58,7 +58,7 @@ fn effective(config: &Config, catalog: &Catalog) -> String {
     let _ = writeln!(text, "State          {}", config.state.display());
     let _ = writeln!(text, "Signing in     {}", config.auth.as_str());
     for user in &config.users {
-        let scopes = user.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.join(" "));
+        let scopes = user.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.as_str().to_owned());
         let _ = writeln!(text, "  user         {}: {scopes}", user.name);
     }
     tools(&mut text, catalog);

@@ -85,9 +85,10 @@ pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> 
 /// Where it listens, which page to open, and what to paste into each client.
 fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
     let address = bound.address();
+    let scheme = if bound.is_tls() { "https" } else { "http" };
     let origin = match address.ip() {
-        ip if ip == Ipv4Addr::LOCALHOST => format!("http://localhost:{}", address.port()),
-        _ => format!("http://{address}"),
+        ip if ip == Ipv4Addr::LOCALHOST => format!("{scheme}://localhost:{}", address.port()),
+        _ => format!("{scheme}://{address}"),
     };
     let mode = match auth {
         Auth::Demo => "demo: any e-mail address and any password sign in",
@@ -95,7 +96,11 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
         Auth::Own { .. } => auth.as_str(),
     };
     let mut text = format!("perchd {} listens on {address} ({mode})\nOpen {origin}/ in a browser.\n", env!("CARGO_PKG_VERSION"));
-    for block in connect::blocks(&origin, name, auth == Auth::Open) {
+    let fingerprint = bound.fingerprint();
+    if let Some(fingerprint) = &fingerprint {
+        let _ = writeln!(text, "The SHA-256 fingerprint of its CA is {fingerprint}");
+    }
+    for block in connect::blocks(&origin, name, auth == Auth::Open, fingerprint.as_deref()) {
         // Writing to a String does not fail.
         let _ = write!(text, "\n{}\n", block.title);
         for line in block.text.lines() {

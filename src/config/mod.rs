@@ -9,8 +9,8 @@ pub use declared::Declared;
 
 use crate::error::{Error, Exit};
 use crate::limits;
+pub use crate::oauth::User;
 use std::env;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -55,23 +55,6 @@ impl Auth {
             Auth::Own { users: false, .. } => "pairing",
             Auth::Own { .. } => "users, pairing",
         }
-    }
-}
-
-/// Somebody who signs in with a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct User {
-    /// The name.
-    pub name: String,
-    /// The hash of the password as `perchd passwd` prints it: a PHC string, PBKDF2-HMAC-SHA256.
-    pub password: String,
-    /// What he may allow a client to do; everything if there is nothing here.
-    pub scopes: Option<Vec<String>>,
-}
-
-impl fmt::Debug for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("name", &self.name).field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }
 
@@ -208,6 +191,11 @@ impl Config {
         self.listen.iter().any(|address| !address.ip().is_loopback())
     }
 
+    /// Whether what is sent to other computers and by them can be read on the way.
+    pub fn is_readable(&self) -> bool {
+        self.is_far() && (self.tls == Tls::Off || self.allow_plain)
+    }
+
     /// Whether this may be served on `address`.
     ///
     /// # Errors
@@ -283,11 +271,5 @@ mod tests {
         assert_eq!(names_of("greenhouse"), ["greenhouse.local", "greenhouse"]);
         assert_eq!(names_of("pi.example.org"), ["pi.example.org"]);
         assert!(names_of("localhost").is_empty() && names_of("").is_empty());
-    }
-
-    #[test]
-    fn a_hash_is_not_shown() {
-        let user = User { name: "anna".to_owned(), password: "$pbkdf2-sha256$secret".to_owned(), scopes: None };
-        assert!(!format!("{user:?}").contains("secret"));
     }
 }

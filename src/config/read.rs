@@ -5,6 +5,8 @@ use super::file::{AuthTable, File, LimitsTable, Placed, TlsTable, Users};
 use super::{Auth, Config, Limits, Tls, User, names_of, text};
 use crate::error::{Error, Exit};
 use crate::limits;
+use crate::oauth::Phc;
+use crate::principal::Scopes;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -101,6 +103,7 @@ impl Source<'_> {
             let name = self.checked(name, user_name)?;
             let password = self.checked(&table.password, password_hash)?;
             let scopes = table.scopes.as_ref().map(|scopes| self.each(scopes, scope)).transpose()?;
+            let scopes = scopes.map(|scopes| Scopes::parse(&scopes.join(" "), |_| true));
             Ok(User { name, password, scopes })
         };
         users.0.iter().map(user).collect()
@@ -218,11 +221,8 @@ fn user_name(name: &str) -> Result<String, String> {
 }
 
 /// What is wrong with it is said without it.
-fn password_hash(hash: &str) -> Result<String, String> {
-    if hash.starts_with("$pbkdf2-sha256$") {
-        return Ok(hash.to_owned());
-    }
-    Err("this is not the hash of a password: perchd passwd NAME asks for one and prints the line".to_owned())
+fn password_hash(hash: &str) -> Result<Phc, String> {
+    Phc::parse(hash).map_err(str::to_owned)
 }
 
 fn scope(name: &str) -> Result<String, String> {

@@ -12,25 +12,51 @@ pub(crate) struct Block {
 }
 
 /// Every way to connect to the server at `origin`, such as `http://localhost:8787`; `board` is the name that clients
-/// get to see, and `is_open` says that nobody signs in.
-pub(crate) fn blocks(origin: &str, board: &str, is_open: bool) -> Vec<Block> {
+/// get to see, `is_open` says that nobody signs in, and `fingerprint` is that of the board's own CA, if it has one.
+pub(crate) fn blocks(origin: &str, board: &str, is_open: bool, fingerprint: Option<&str>) -> Vec<Block> {
     let name = client_side_name(board);
-    let mut blocks = vec![claude_desktop(origin, &name), claude_code(origin, &name, is_open), inspector(origin), older(origin)];
-    blocks.insert(3, if is_open { curl_open(origin) } else { curl(origin) });
+    let fingerprint = fingerprint.filter(|_| origin.starts_with("https://"));
+    // The name of the file with the CA, where clients must be told to trust it.
+    let ca = fingerprint.map(|_| format!("{name}-ca.pem"));
+    let ca = ca.as_deref();
+    let mut blocks =
+        vec![claude_desktop(origin, &name, ca), claude_code(origin, &name, is_open, ca), inspector(origin, ca), older(origin)];
+    blocks.insert(3, if is_open { curl_open(origin, ca) } else { curl(origin, ca) });
     if is_plain_network(origin) && !is_open {
         blocks.insert(0, sign_in_by_code(origin));
+    }
+    if let (Some(ca), Some(fingerprint)) = (ca, fingerprint) {
+        blocks.insert(0, trust(origin, ca, fingerprint));
     }
     blocks
 }
 
-fn claude_desktop(origin: &str, name: &str) -> Block {
+/// What everything else needs: nobody has heard of the CA of this board. Node.js is there already, for mcp-remote.
+fn trust(origin: &str, ca: &str, fingerprint: &str) -> Block {
+    Block {
+        title: "First, once: trust the board",
+        note: format!(
+            "Fetch the certificate of the board's CA. What the second command prints must be the fingerprint that the board \
+             itself shows on its terminal or in its log, {fingerprint}"
+        ),
+        text: format!(
+            "curl -k -o {ca} {origin}/ca.pem\n\
+             node -p \"new crypto.X509Certificate(fs.readFileSync('{ca}')).fingerprint256\""
+        ),
+    }
+}
+
+fn claude_desktop(origin: &str, name: &str, ca: Option<&str>) -> Block {
     let url = json(&format!("{origin}/mcp"));
     let allow = if is_plain_network(origin) { ", \"--allow-http\"" } else { "" };
+    let path = ca.map_or_else(String::new, |ca| format!(" In place of /path/to, write where {ca} is."));
+    let env = ca.map_or_else(String::new, |ca| format!(",\n      \"env\": {{ \"NODE_EXTRA_CA_CERTS\": \"/path/to/{ca}\" }}"));
     Block {
         title: "Claude Desktop",
-        note: "In Claude Desktop: Settings, Developer, Edit Config. Put this into claude_desktop_config.json and start Claude \
-               Desktop anew. It needs Node.js 20 or later."
-            .to_owned(),
+        note: format!(
+            "In Claude Desktop: Settings, Developer, Edit Config. Put this into claude_desktop_config.json and start Claude \
+             Desktop anew. It needs Node.js 20 or later.{path}"
+        ),
         text: format!(
             r#"{{
   "mcpServers": {{
@@ -40,7 +66,7 @@ fn claude_desktop(origin: &str, name: &str) -> Block {
         "-y", "mcp-remote@0.15.1",
         {url},
         "--auth-timeout", "120"{allow}
-      ]
+      ]{env}
     }}
   }}
 }}"#,
@@ -49,43 +75,47 @@ fn claude_desktop(origin: &str, name: &str) -> Block {
     }
 }
 
-fn claude_code(origin: &str, name: &str, is_open: bool) -> Block {
+fn claude_code(origin: &str, name: &str, is_open: bool, ca: Option<&str>) -> Block {
     let then = if is_open { "." } else { ", then sign in with /mcp inside Claude Code." };
+    let trusting = ca.map_or_else(String::new, |ca| format!("\nNODE_EXTRA_CA_CERTS=\"$PWD/{ca}\" claude"));
     Block {
         title: "Claude Code",
         note: format!("In a terminal{then}"),
-        text: format!("claude mcp add --transport http {name} {origin}/mcp"),
+        text: format!("claude mcp add --transport http {name} {origin}/mcp{trusting}"),
     }
 }
 
-fn inspector(origin: &str) -> Block {
+fn inspector(origin: &str, ca: Option<&str>) -> Block {
+    let trusting = ca.map_or_else(String::new, |ca| format!("NODE_EXTRA_CA_CERTS={ca} "));
     Block {
         title: "MCP Inspector",
         note: format!(
             "The first command lists the tools in a terminal. The second opens a web page: choose Streamable HTTP and {origin}/mcp."
         ),
         text: format!(
-            "npx @modelcontextprotocol/inspector@2.12.0 --cli {origin}/mcp --transport http --method tools/list\n\
-             npx @modelcontextprotocol/inspector@2.12.0"
+            "{trusting}npx @modelcontextprotocol/inspector@2.12.0 --cli {origin}/mcp --transport http --method tools/list\n\
+             {trusting}npx @modelcontextprotocol/inspector@2.12.0"
         ),
     }
 }
 
-fn curl(origin: &str) -> Block {
+fn curl(origin: &str, ca: Option<&str>) -> Block {
+    let trusting = ca.map_or_else(String::new, |ca| format!("--cacert {ca} "));
     Block {
         title: "curl",
         note: "The first answer is a 401 that says where to sign in; the second is what clients read there.".to_owned(),
-        text: format!("curl -i {origin}/mcp\ncurl {origin}/.well-known/oauth-protected-resource/mcp"),
+        text: format!("curl {trusting}-i {origin}/mcp\ncurl {trusting}{origin}/.well-known/oauth-protected-resource/mcp"),
     }
 }
 
-fn curl_open(origin: &str) -> Block {
+fn curl_open(origin: &str, ca: Option<&str>) -> Block {
+    let trusting = ca.map_or_else(String::new, |ca| format!("--cacert {ca} "));
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"8"}}}"#;
     Block {
         title: "curl",
         note: "Says hello as a client does.".to_owned(),
         text: format!(
-            "curl -i {origin}/mcp -H 'Content-Type: application/json' \\\n  -H 'Accept: application/json, text/event-stream' \\\n  -d '{hello}'"
+            "curl {trusting}-i {origin}/mcp -H 'Content-Type: application/json' \\\n  -H 'Accept: application/json, text/event-stream' \\\n  -d '{hello}'"
         ),
     }
 }
@@ -101,9 +131,9 @@ fn older(origin: &str) -> Block {
 /// mcp-remote and the Inspector send no token over plain HTTP beyond this computer, except one that a code brought.
 fn sign_in_by_code(origin: &str) -> Block {
     Block {
-        title: "First, once: sign in with a code",
+        title: "First, once a day: sign in with a code",
         note: "This board speaks plain HTTP, over which programs refuse to sign in by browser. This command shows a code to \
-               sign in with, and keeps what it gets for Claude Desktop."
+               sign in with, and keeps what it gets for Claude Desktop. That is good for a day."
             .to_owned(),
         text: format!("npx -y -p mcp-remote@0.15.1 mcp-remote-client {origin}/mcp --allow-http --device-code"),
     }
@@ -143,7 +173,7 @@ mod tests {
         for (board, name) in
             [("kitchen", "kitchen"), ("my \"pi\"; rm -rf /", "my--pi---rm--rf"), ("Küche", "K-che"), ("", "perchd")]
         {
-            let text = text(&blocks(HERE, board, false), "Claude Desktop");
+            let text = text(&blocks(HERE, board, false, None), "Claude Desktop");
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
             let args = serde_json::json!(["-y", "mcp-remote@0.15.1", "http://localhost:8787/mcp", "--auth-timeout", "120"]);
             assert_eq!(json["mcpServers"][name], serde_json::json!({ "command": "npx", "args": args }), "{text}");
@@ -152,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_name_that_a_shell_would_run_never_reaches_one() {
-        let text = text(&blocks(HERE, "$(reboot)`x`", false), "Claude Code");
+        let text = text(&blocks(HERE, "$(reboot)`x`", false, None), "Claude Code");
         assert_eq!(text, "claude mcp add --transport http reboot--x http://localhost:8787/mcp");
     }
 
@@ -160,7 +190,7 @@ mod tests {
     fn each_block_names_this_very_address() {
         for origin in [HERE, "https://kitchen.local", "http://192.168.1.20:8787"] {
             for is_open in [true, false] {
-                for block in blocks(origin, "kitchen", is_open) {
+                for block in blocks(origin, "kitchen", is_open, None) {
                     assert!(block.text.contains(origin), "{block:?}");
                     assert!(!block.note.is_empty() && !block.text.ends_with('\n'), "{block:?}");
                 }
@@ -170,19 +200,38 @@ mod tests {
 
     #[test]
     fn plain_http_beyond_this_computer_is_signed_in_to_by_code() {
-        let titles = |origin: &str| blocks(origin, "b", false).iter().map(|block| block.title).collect::<Vec<_>>();
-        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once: sign in with a code");
-        assert_eq!(titles("http://localhost.example.com")[0], "First, once: sign in with a code");
+        let titles = |origin: &str| blocks(origin, "b", false, None).iter().map(|block| block.title).collect::<Vec<_>>();
+        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once a day: sign in with a code");
+        assert_eq!(titles("http://localhost.example.com")[0], "First, once a day: sign in with a code");
         for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
             assert_eq!(titles(origin)[0], "Claude Desktop", "{origin}");
         }
-        assert!(text(&blocks("http://192.168.1.20:8787", "b", false), "Claude Desktop").contains("\"120\", \"--allow-http\""));
+        assert!(
+            text(&blocks("http://192.168.1.20:8787", "b", false, None), "Claude Desktop").contains("\"120\", \"--allow-http\"")
+        );
     }
 
     #[test]
     fn an_open_server_speaks_of_no_sign_in() {
-        for block in blocks(HERE, "b", true) {
+        for block in blocks(HERE, "b", true, None) {
             assert!(!block.note.contains("sign in") && !block.text.contains("oauth"), "{block:?}");
         }
+    }
+
+    #[test]
+    fn every_client_is_told_to_trust_the_boards_own_ca() {
+        for is_open in [true, false] {
+            let blocks = blocks("https://kitchen.local:8787", "kitchen", is_open, Some("AB:CD"));
+            assert_eq!(blocks[0].title, "First, once: trust the board");
+            assert!(blocks[0].note.ends_with("AB:CD"));
+            for block in blocks.iter().filter(|block| block.title != "Older clients") {
+                assert!(block.text.contains("kitchen-ca.pem"), "{block:?}");
+                assert!(block.text.contains("https://kitchen.local:8787"), "{block:?}");
+            }
+            let json: serde_json::Value = serde_json::from_str(&text(&blocks, "Claude Desktop")).unwrap();
+            assert_eq!(json["mcpServers"]["kitchen"]["env"]["NODE_EXTRA_CA_CERTS"], "/path/to/kitchen-ca.pem");
+        }
+        // What stands on a page that came plain is for plain HTTP.
+        assert_eq!(blocks(HERE, "kitchen", false, Some("AB:CD")), blocks(HERE, "kitchen", false, None));
     }
 }

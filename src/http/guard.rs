@@ -39,6 +39,11 @@ impl Host<'_> {
         format!("{}://{}", self.scheme, self.authority)
     }
 
+    /// The same over TLS.
+    pub(crate) fn secure_origin(self) -> String {
+        format!("https://{}", self.authority)
+    }
+
     /// Whether the address of the request names no other host: in its absolute form it would hold instead of this one
     /// (RFC 9112 3.2.2).
     pub(crate) fn is_asked_for(self, uri: &Uri) -> bool {
@@ -120,6 +125,12 @@ impl Hosts {
     }
 }
 
+/// Whether a request must be made over TLS: there is TLS, and others could read or change what comes plain. Within this
+/// machine nobody can; and the operator may say that it does not matter.
+pub(crate) fn needs_tls(config: &Config, link: Link) -> bool {
+    config.tls != Tls::Off && !config.allow_plain && !link.is_tls && !link.peer.is_loopback()
+}
+
 /// Under which origins a server with this configuration is reached, the first of which it calls itself by.
 pub(crate) fn origins(config: &Config) -> Vec<String> {
     under(config, config.listen.first().map_or(0, SocketAddr::port))
@@ -192,6 +203,34 @@ mod tests {
             assert_eq!(found.origin(), format!("http://{host}"));
             assert_eq!(hosts().base(found).audience, hosts().canonical().audience);
         }
+    }
+
+    #[test]
+    fn what_others_could_read_needs_tls_where_there_is_tls() {
+        let far = |last: u8| IpAddr::from([192, 168, 1, last]);
+        let config = |tls, allow_plain| Config { tls, allow_plain, ..Config::with_state("/".into()) };
+        let files = Tls::Files { certificate: "c".into(), key: "k".into() };
+        let plain = Link { peer: far(7), local: far(20), is_tls: false };
+        for tls in [Tls::Own, files] {
+            assert!(needs_tls(&config(tls.clone(), false), plain));
+            assert!(!needs_tls(&config(tls.clone(), true), plain));
+            assert!(!needs_tls(&config(tls.clone(), false), Link { is_tls: true, ..plain }));
+            for here in ["127.0.0.1", "127.0.0.2", "::1"] {
+                assert!(!needs_tls(&config(tls.clone(), false), Link { peer: here.parse().unwrap(), ..plain }), "{here}");
+            }
+            // A computer of this network is not this computer, even when it is this computer by its own address.
+            assert!(needs_tls(&config(tls, false), Link { peer: plain.local, ..plain }));
+        }
+        assert!(!needs_tls(&config(Tls::Off, false), plain));
+    }
+
+    #[test]
+    fn over_tls_the_server_calls_itself_by_https() {
+        let headers = headers(&HOST, &["localhost:8787"]);
+        let found = hosts().find(&headers, Link { is_tls: true, ..Link::LOOPBACK }).unwrap();
+        assert_eq!(found.origin(), "https://localhost:8787");
+        let plain = hosts().find(&headers, Link::LOOPBACK).unwrap();
+        assert_eq!((plain.origin().as_str(), plain.secure_origin()), ("http://localhost:8787", found.origin()));
     }
 
     #[test]

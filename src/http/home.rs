@@ -4,6 +4,7 @@ use crate::config::Auth;
 use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, connect, page};
+use crate::oauth::Base;
 use crate::tool::{Effect, Tool};
 use hyper::StatusCode;
 
@@ -19,12 +20,15 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
         scope: spec.scope().to_owned(),
         is_write: spec.effect() != Effect::Reads,
     });
+    let ca = service.ca.borrow();
+    let fingerprint = ca.as_ref().map(|ca| ca.fingerprint.as_str());
     let home = page::Home {
         board: service.config().name.clone(),
-        blocks: connect::blocks(&origin, &service.config().name, is_open),
+        blocks: connect::blocks(&origin, &service.config().name, is_open, fingerprint),
         tools: tools.collect(),
         is_demo: service.config().auth == Auth::Demo,
         is_open,
+        is_plain: !Base::new(&origin).is_protected(),
         origin,
     };
     reply::html(StatusCode::OK, page::home(&home), None)

@@ -7,6 +7,7 @@ mod body;
 pub(crate) mod connect;
 pub(crate) mod event;
 mod guard;
+mod hashing;
 mod home;
 mod oauth;
 mod page;
@@ -24,9 +25,10 @@ pub(crate) use body::Body;
 pub(crate) use guard::origins;
 
 use crate::audit::Audit;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, User};
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
+use crate::http::hashing::Hashing;
 use crate::http::replay::Replays;
 use crate::http::run::{Calls, Owner};
 use crate::http::stream::{Name, Streams};
@@ -37,6 +39,7 @@ use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
+use bytes::Bytes;
 use heapless::Deque;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -66,6 +69,7 @@ pub(crate) struct Parts {
     /// Where it listens, by the first of its listeners.
     pub(crate) port: u16,
     pub(crate) config: Config,
+    pub(crate) ca: Option<OwnCa>,
     pub(crate) identity: Identity,
     pub(crate) catalog: Catalog,
     pub(crate) keys: Rc<KeyRing>,
@@ -96,13 +100,24 @@ impl Identity {
     }
 }
 
+/// The board's own CA, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnCa {
+    /// Its certificate.
+    pub(crate) pem: Bytes,
+    /// The SHA-256 of it, for people to compare.
+    pub(crate) fingerprint: String,
+}
+
 /// What every request of one server shares.
 pub(crate) struct Service {
     config: RefCell<Rc<Config>>,
+    ca: RefCell<Option<OwnCa>>,
     hosts: RefCell<Rc<Hosts>>,
     engine: RefCell<Rc<Engine>>,
     identity: Identity,
     port: u16,
+    hashing: Hashing,
     keys: Rc<KeyRing>,
     authority: Authority,
     clock: Clock,
@@ -130,10 +145,12 @@ impl Service {
         let changes = parts.identity.changes.clone();
         let service = Service {
             config: RefCell::new(Rc::new(parts.config)),
+            ca: RefCell::new(parts.ca),
             hosts: RefCell::new(Rc::new(hosts)),
             engine: RefCell::new(Rc::new(parts.identity.engine(parts.catalog, &parts.keys))),
             identity: parts.identity,
             port: parts.port,
+            hashing: Hashing::default(),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
             keys: parts.keys,
             clock: parts.clock,
@@ -173,14 +190,19 @@ impl Service {
     ///
     /// # Errors
     /// When it would let anybody in; then nothing changes.
-    pub(crate) fn reload(&self, config: Config, catalog: Catalog) -> Result<(), Error> {
+    pub(crate) fn reload(&self, config: Config, catalog: Catalog, ca: Option<OwnCa>) -> Result<(), Error> {
         config.listen.iter().try_for_each(|address| config.check(*address))?;
         let hosts = Hosts::new(&config, self.port);
         self.authority.reload(settings(&config, &catalog, &hosts));
         self.streams.limit(config.limits.streams);
         self.hosts.replace(Rc::new(hosts));
-        self.engine.replace(Rc::new(self.identity.engine(catalog, &self.keys)));
-        self.config.replace(Rc::new(config));
+        let engine = self.identity.engine(catalog, &self.keys);
+        #[cfg(feature = "tasks")]
+        let engine = engine.take_tasks(&self.engine());
+        self.engine.replace(Rc::new(engine));
+        let before = self.config.replace(Rc::new(config));
+        self.ca.replace(ca);
+        self.end_streams_since(&before);
         if let Some(changes) = &self.identity.changes {
             changes.tools();
             changes.resources();
@@ -188,6 +210,16 @@ impl Service {
         }
         self.end_revoked_streams();
         Ok(())
+    }
+
+    /// Ends the streams of those who are not let in any more; others who are cut off come back at once.
+    fn end_streams_since(&self, before: &Config) {
+        let config = self.config();
+        let is_gone = |name: &str| {
+            let is_among = |users: &[User]| users.iter().any(|user| user.name == name);
+            is_among(&before.users) && !is_among(&config.users)
+        };
+        self.streams.end_where(|standing| before.auth != config.auth || is_gone(standing.subject));
     }
 
     /// What holds now.
@@ -246,7 +278,7 @@ impl Service {
     }
 
     fn end_revoked_streams(&self) {
-        self.streams.end_where(|grant, epoch| self.authority.is_over(grant, epoch));
+        self.streams.end_where(|standing| self.authority.is_over(standing));
     }
 
     /// One round of keep-alive.
@@ -254,6 +286,9 @@ impl Service {
         self.end_revoked_streams();
         self.streams.keep_alive();
         self.replays.forget_old();
+        #[cfg(feature = "tasks")]
+        run::task::forget_old(self);
+        self.audit.catch_up();
     }
 
     /// Ends every stream: the server stops.
@@ -286,6 +321,7 @@ fn settings(config: &Config, catalog: &Catalog, hosts: &Hosts) -> Settings {
             Auth::Open => Mode::Open,
             Auth::Own { users, pairing } => Mode::Own { users, pairing },
         },
+        users: config.users.clone(),
         scopes: catalog.scopes(),
         board: config.name.clone(),
         redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(config.redirect_uris.iter().cloned()).collect(),

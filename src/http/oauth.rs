@@ -1,6 +1,5 @@
 //! The endpoints of the authorization server over HTTP, and the bearer check of the others.
 
-use crate::config::Auth;
 use crate::http::body::{self, Fault};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
@@ -20,11 +19,14 @@ use std::rc::Rc;
 
 /// Binds the forms of a sign-in to the browser that opened the page.
 const COOKIE_NAME: &str = "perchd";
+/// The same over TLS: no page but ours can set one of this name, nor one of another host, nor one over plain HTTP (RFC 6265bis
+/// 4.1.3.2).
+const HOST_COOKIE_NAME: &str = "__Host-perchd";
 /// Where authorization server metadata is served (RFC 8414 3).
 const SERVER_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// Answers a request to an endpoint of the authorization server, or to no endpoint at all.
-pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(service: &Rc<Service>, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if !service.authority.signs_in() {
         return nothing(request.headers());
@@ -39,18 +41,20 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, request: Request<
         (_, Some(endpoint)) if is_read => reply::json(StatusCode::OK, service.authority.resource_metadata(base, endpoint)),
         (SERVER_METADATA_PATH, _) if is_read => reply::json(StatusCode::OK, service.authority.server_metadata(base)),
         ("/authorize", _) if is_read => authorize(service, base, &request),
-        ("/authorize" | "/consent", _) if is_post => form(service, base, request).await,
-        ("/register", _) if is_post => register(service, request).await,
+        ("/device", _) if is_read => device(service, base, &request),
+        ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, link, request).await,
+        ("/device_authorization", _) if is_post => device_authorization(service, base, link, request).await,
+        ("/register", _) if is_post => register(service, link, request).await,
         ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
-        ("/authorize", _) => wrong_method(request.headers(), "GET, POST"),
-        ("/consent" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
+        ("/authorize" | "/device", _) => wrong_method(request.headers(), "GET, POST"),
+        ("/consent" | "/device_authorization" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
         (SERVER_METADATA_PATH, _) | (_, Some(_)) => wrong_method(request.headers(), "GET"),
         _ => nothing(request.headers()),
     }
 }
 
-fn nothing(headers: &HeaderMap) -> Reply {
+pub(crate) fn nothing(headers: &HeaderMap) -> Reply {
     reply::problem(
         headers,
         StatusCode::NOT_FOUND,
@@ -117,12 +121,19 @@ fn with_challenge(mut reply: Reply, challenge: &str) -> Reply {
 /// `GET /authorize`: shows the sign-in page, and changes nothing: clients look here before they open a browser.
 fn authorize(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
     let query = request.uri().query().unwrap_or_default();
-    let step = service.authority.authorize(&service.world(), base, query, browser(request.headers()));
-    show(service, request.headers(), step)
+    let step = service.authority.authorize(&service.world(), base, query, browser(base, request.headers()));
+    show(service, base, request.headers(), step)
 }
 
-/// The forms of the sign-in and the consent page. Only our own pages may send them.
-async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) -> Reply {
+/// `GET /device`: shows the page that asks for the code of a device.
+fn device(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply {
+    let query = request.uri().query().unwrap_or_default();
+    let step = service.authority.device(&service.world(), query, browser(base, request.headers()));
+    show(service, base, request.headers(), step)
+}
+
+/// The forms of the sign-in, the consent and the device page. Only our own pages may send them.
+async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !base.is_own_form(only(headers, &ORIGIN), only(headers, &SEC_FETCH_SITE)) {
@@ -133,82 +144,127 @@ async fn form(service: &Rc<Service>, base: &Base, request: Request<Incoming>) ->
         Ok(body) => body,
         Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
     };
-    let (world, browser) = (service.world(), browser(headers));
-    let step = if head.uri.path() == "/consent" {
-        service.authority.consent(&world, base, &body, browser)
-    } else {
-        match service.authority.sign_in(&world, base, &body, browser) {
-            Ok(attempt) => service.authority.signed_in(&world, attempt.verify()),
+    let (world, browser) = (service.world(), browser(base, headers));
+    let source = link.peer.into();
+    let step = match head.uri.path() {
+        "/consent" => service.authority.consent(&world, base, &body, browser),
+        "/device" => service.authority.enter(&world, &body, browser, source),
+        _ => match service.authority.sign_in(&world, base, &body, browser, source) {
+            Ok(attempt) => match service.hashing.verify(attempt).await {
+                // It is later now.
+                Some(verified) => service.authority.signed_in(&service.world(), verified),
+                None => Step::Refuse(Error::busy()),
+            },
             Err(step) => step,
-        }
+        },
     };
     service.keep_revoked();
-    show(service, headers, step)
+    show(service, base, headers, step)
 }
 
 const AGAIN: &str = "Go back to your client and connect again.";
 
-fn show(service: &Service, headers: &HeaderMap, step: Step) -> Reply {
+fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Reply {
+    let is_plain = !base.is_protected();
     match step {
         Step::Refuse(error) => refused(headers, &error),
         Step::Redirect(uri) => reply::see_other(&uri),
         Step::SignIn(page) => {
             let html = page::sign_in(&page::SignIn {
                 board: &service.config().name,
-                client_name: &page.client_name,
-                redirect_host: &page.redirect_host,
+                asker: asker(&page),
+                is_plain,
                 transaction: &page.transaction,
                 email: "",
                 message: page.message,
-                is_demo: service.config().auth == Auth::Demo,
+                mode: page.mode,
             });
-            with_cookie(html, &page)
+            with_cookie(base, html, &page)
         }
         Step::Consent(page) => {
             let html = page::consent(&page::Consent {
                 board: &service.config().name,
-                client_name: &page.client_name,
-                redirect_host: &page.redirect_host,
+                asker: asker(&page),
+                is_plain,
                 subject: page.subject.as_deref().unwrap_or_default(),
                 scopes: &page.scopes,
+                message: page.message,
                 transaction: &page.transaction,
             });
-            with_cookie(html, &page)
+            with_cookie(base, html, &page)
+        }
+        Step::Code(page) => {
+            let html = page::code(&page::DevicePage {
+                board: &service.config().name,
+                user_code: &page.user_code,
+                message: page.message,
+                is_plain,
+                transaction: &page.transaction,
+            });
+            set_cookie(base, reply::html(StatusCode::OK, html, None), &page.cookie)
+        }
+        Step::Done(decision) => {
+            let html = page::done(&service.config().name, &decision.client_name, decision.is_allowed);
+            reply::html(StatusCode::OK, html, None)
         }
     }
 }
 
+fn asker(page: &Page) -> page::Asker<'_> {
+    let way = match &page.user_code {
+        Some(user_code) => page::Way::Device { user_code },
+        None => page::Way::Browser { redirect_host: &page.redirect_host },
+    };
+    page::Asker { client_name: &page.client_name, way }
+}
+
 fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     if reply::wants_page(headers) {
-        return retry(reply::problem(headers, status(error), error.error(), error.description(), AGAIN));
+        let remedy = error.retry_secs().map(|secs| format!("Wait {}, then go back and try again.", seconds(secs)));
+        let remedy = remedy.as_deref().unwrap_or(AGAIN);
+        return retry(reply::problem(headers, status(error), error.error(), error.description(), remedy), error);
     }
     as_json(error)
 }
 
-fn with_cookie(html: String, page: &Page) -> Reply {
-    let mut reply = reply::html(StatusCode::OK, html, Some(&page.redirect_origin));
-    if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Strict", page.cookie)) {
+fn with_cookie(base: &Base, html: String, page: &Page) -> Reply {
+    set_cookie(base, reply::html(StatusCode::OK, html, Some(&page.redirect_origin)), &page.cookie)
+}
+
+fn set_cookie(base: &Base, mut reply: Reply, cookie: &str) -> Reply {
+    let secure = if is_secure(base) { "; Secure" } else { "" };
+    let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(base));
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         reply.headers_mut().insert(SET_COOKIE, cookie);
     }
     reply
 }
 
 /// The value of our cookie.
-fn browser(headers: &HeaderMap) -> Option<&str> {
+fn browser<'a>(base: &Base, headers: &'a HeaderMap) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+    pairs.find(|(name, _)| *name == cookie_name(base)).map(|(_, value)| value)
+}
+
+fn cookie_name(base: &Base) -> &'static str {
+    if is_secure(base) { HOST_COOKIE_NAME } else { COOKIE_NAME }
+}
+
+/// Whether the browser came over TLS, to us or to a proxy.
+fn is_secure(base: &Base) -> bool {
+    base.origin.starts_with("https://")
 }
 
 /// `POST /register` (RFC 7591).
-async fn register(service: &Service, request: Request<Incoming>) -> Reply {
+async fn register(service: &Service, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     if !streamable::is_json(&head.headers) {
         let what = "The body must be application/json.";
         return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what);
     }
     match body::read(body, limits::FORM_BYTES).await {
-        Ok(body) => match service.authority.register(&service.world(), &body) {
+        Ok(body) => match service.authority.register(&service.world(), &body, link.peer.into()) {
             Ok(json) => reply::secret_json(StatusCode::CREATED, json),
             Err(error) => as_json(&error),
         },
@@ -216,6 +272,20 @@ async fn register(service: &Service, request: Request<Incoming>) -> Reply {
             let (status, what) = broken(fault);
             unread(status, "invalid_request", what)
         }
+    }
+}
+
+/// `POST /device_authorization` (RFC 8628 3.1).
+async fn device_authorization(service: &Service, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match read_form(&head.headers, body).await {
+        Ok(body) => body,
+        Err((status, what)) => return unread(status, "invalid_request", what),
+    };
+    let authorization = only(&head.headers, &AUTHORIZATION);
+    match service.authority.device_authorization(&service.world(), base, &body, authorization, link.peer.into()) {
+        Ok(json) => reply::secret_json(StatusCode::OK, json),
+        Err(error) => as_json(&error),
     }
 }
 
@@ -283,7 +353,7 @@ fn unread(status: StatusCode, error: &str, what: &str) -> Reply {
 }
 
 fn as_json(error: &Error) -> Reply {
-    let reply = retry(reply::secret_json(status(error), error.to_json()));
+    let reply = retry(reply::secret_json(status(error), error.to_json()), error);
     match error.challenge() {
         Some(challenge) => with_challenge(reply, challenge),
         None => reply,
@@ -294,10 +364,14 @@ fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-/// 503 says when to try again.
-fn retry(mut reply: Reply) -> Reply {
-    if reply.status() == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+/// 429 and 503 say when to try again (RFC 9110 10.2.3).
+fn retry(mut reply: Reply, error: &Error) -> Reply {
+    if let Some(secs) = error.retry_secs() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
     }
     reply
+}
+
+fn seconds(secs: u64) -> String {
+    if secs == 1 { "a second".to_owned() } else { format!("{secs} seconds") }
 }

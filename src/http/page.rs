@@ -8,6 +8,7 @@ mod template;
 pub(crate) use policy::content_security_policy;
 
 use crate::http::connect::Block;
+use crate::oauth::Mode;
 use crate::tool::Scope;
 use template::{Html, fill};
 
@@ -22,6 +23,8 @@ pub(crate) struct Home {
     pub(crate) is_demo: bool,
     /// Nobody signs in.
     pub(crate) is_open: bool,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// How to connect.
     pub(crate) blocks: Vec<Block>,
     /// What it offers.
@@ -43,23 +46,56 @@ pub(crate) struct ToolRow {
     pub(crate) is_write: bool,
 }
 
+/// Who asks for something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    /// What it calls itself.
+    pub(crate) client_name: &'a str,
+    /// How it hears of the answer.
+    pub(crate) way: Way<'a>,
+}
+
+/// How a client hears of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way<'a> {
+    /// The browser goes there, with its port if it has one.
+    Browser { redirect_host: &'a str },
+    /// It shows this code, and waits.
+    Device { user_code: &'a str },
+}
+
+/// The page that asks for the code of a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DevicePage<'a> {
+    /// The board's name.
+    pub(crate) board: &'a str,
+    /// What came with the address.
+    pub(crate) user_code: &'a str,
+    /// What was wrong last time.
+    pub(crate) message: Option<&'a str>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
+    /// The sealed binding to the browser that the form carries.
+    pub(crate) transaction: &'a str,
+}
+
 /// The page that asks who one is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignIn<'a> {
     /// The board's name.
     pub(crate) board: &'a str,
-    /// What the client calls itself.
-    pub(crate) client_name: &'a str,
-    /// Where the browser goes afterwards, with its port if it has one.
-    pub(crate) redirect_host: &'a str,
+    /// Who asks.
+    pub(crate) asker: Asker<'a>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// The sealed request that the form carries.
     pub(crate) transaction: &'a str,
     /// What was typed last time.
     pub(crate) email: &'a str,
     /// What was wrong last time.
     pub(crate) message: Option<&'a str>,
-    /// Any e-mail and password do.
-    pub(crate) is_demo: bool,
+    /// The ways to sign in.
+    pub(crate) mode: Mode,
 }
 
 /// The page that asks what a client may do.
@@ -67,14 +103,16 @@ pub(crate) struct SignIn<'a> {
 pub(crate) struct Consent<'a> {
     /// The board's name.
     pub(crate) board: &'a str,
-    /// What the client calls itself.
-    pub(crate) client_name: &'a str,
-    /// Where the browser goes afterwards, with its port if it has one.
-    pub(crate) redirect_host: &'a str,
+    /// Who asks.
+    pub(crate) asker: Asker<'a>,
+    /// Whether others on the network can read along.
+    pub(crate) is_plain: bool,
     /// Who signed in.
     pub(crate) subject: &'a str,
     /// What the client asks for.
     pub(crate) scopes: &'a [Scope],
+    /// What was wrong last time.
+    pub(crate) message: Option<&'a str>,
     /// The sealed request that the form carries.
     pub(crate) transaction: &'a str,
 }
@@ -111,6 +149,7 @@ pub(crate) fn home(home: &Home) -> String {
             ("origin", (&home.origin).into()),
             ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
             ("note", Html::fixed(note).into()),
+            ("plain", plain(home.is_plain).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
         ],
@@ -141,25 +180,105 @@ fn tool_row(tool: &ToolRow) -> Html {
     fill(include_str!("page/tool.html"), &values)
 }
 
-/// The sign-in page. Its form posts `transaction`, `email`, `password` and `action` (`sign_in` or `reject`) to
-/// `/authorize`.
+/// The sign-in page. Its forms post to `/authorize`: `transaction`, and `action`, which is `sign_in` with `email` and
+/// `password`, `pair` with `code`, or `reject`.
 pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
-    let message = page.message.map(|message| fill(include_str!("page/alert.html"), &[("message", message.into())]));
-    let described = if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" };
-    let demo = if page.is_demo { include_str!("page/note_demo.html") } else { "" };
+    let demo = if page.mode == Mode::Demo { include_str!("page/note_demo.html") } else { "" };
+    let label = if page.mode == Mode::Demo { "E-mail or user name" } else { "User name" };
+    let ways = match page.mode {
+        Mode::Own { users: true, pairing: true } => {
+            let forms = [("password", password_form(page, label, false)), ("code", code_form(page, false))];
+            fill(include_str!("page/ways.html"), &forms.map(|(name, form)| (name, form.into())))
+        }
+        Mode::Own { pairing: true, .. } => code_form(page, true),
+        _ => password_form(page, label, true),
+    };
     let body = fill(
         include_str!("page/sign_in.html"),
         &[
             ("board", page.board.into()),
-            ("asker", asker(page.client_name, page.redirect_host).into()),
-            ("message", message.unwrap_or(Html::fixed("")).into()),
+            ("asker", asker(&page.asker).into()),
+            ("message", alert(page.message).into()),
             ("demo", Html::fixed(demo).into()),
-            ("transaction", page.transaction.into()),
-            ("email", page.email.into()),
-            ("described", Html::fixed(described).into()),
+            ("plain", plain(page.is_plain).into()),
+            ("ways", ways.into()),
         ],
     );
     layout(&format!("Sign in to {}", page.board), "narrow", body)
+}
+
+/// The page that asks for the code of a device. Its form posts `transaction` and `user_code` to `/device`.
+pub(crate) fn code(page: &DevicePage<'_>) -> String {
+    let lead = match page.user_code {
+        "" => "Enter the code that your device or program shows.",
+        _ => "Compare this code with the one that your device or program shows. Go on only if it is the same.",
+    };
+    let body = fill(
+        include_str!("page/code.html"),
+        &[
+            ("board", page.board.into()),
+            ("lead", lead.into()),
+            ("message", alert(page.message).into()),
+            ("plain", plain(page.is_plain).into()),
+            ("transaction", page.transaction.into()),
+            ("user_code", page.user_code.into()),
+            ("described", Html::fixed(described(page.message)).into()),
+        ],
+    );
+    layout(&format!("Let a device use {}", page.board), "narrow", body)
+}
+
+/// The page that says that a person has decided on a device.
+pub(crate) fn done(board: &str, client_name: &str, is_allowed: bool) -> String {
+    let (title, template) = if is_allowed {
+        ("Allowed", include_str!("page/allowed.html"))
+    } else {
+        ("Rejected", include_str!("page/rejected.html"))
+    };
+    layout(title, "narrow", fill(template, &[("board", board.into()), ("client", client_name.into())]))
+}
+
+fn alert(message: Option<&str>) -> Html {
+    message.map_or(Html::fixed(""), |message| fill(include_str!("page/alert.html"), &[("message", message.into())]))
+}
+
+/// What ties a field to the message above it.
+fn described(message: Option<&str>) -> &'static str {
+    if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }
+}
+
+fn plain(is_plain: bool) -> Html {
+    Html::fixed(if is_plain { include_str!("page/note_plain.html") } else { "" })
+}
+
+/// The form for those who have a password; `is_only` when there is no other.
+fn password_form(page: &SignIn<'_>, label: &str, is_only: bool) -> Html {
+    let is_wrong = page.message.is_some() && is_only;
+    let values = [
+        ("transaction", page.transaction.into()),
+        ("label", label.into()),
+        ("email", page.email.into()),
+        ("described", Html::fixed(if is_wrong { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }).into()),
+        ("cancel", cancel(is_only).into()),
+    ];
+    fill(include_str!("page/password_form.html"), &values)
+}
+
+/// The form for those who have a code from the board; `is_only` when there is no other.
+fn code_form(page: &SignIn<'_>, is_only: bool) -> Html {
+    let (is_wrong, alert) = if page.message.is_some() && is_only { (" aria-invalid=\"true\"", "alert ") } else { ("", "") };
+    let values = [
+        ("transaction", page.transaction.into()),
+        ("invalid", Html::fixed(is_wrong).into()),
+        ("alert", alert.into()),
+        ("cancel", cancel(is_only).into()),
+    ];
+    fill(include_str!("page/code_form.html"), &values)
+}
+
+/// Where there are two forms, the way out stands below both.
+fn cancel(is_only: bool) -> Html {
+    Html::fixed(if is_only { "<button name=\"action\" value=\"reject\" formnovalidate>Cancel</button>\n" } else { "" })
 }
 
 /// The consent page. Its form posts `transaction`, one `scope` for each ticked box and `action` (`approve` or `reject`)
@@ -175,15 +294,17 @@ pub(crate) fn consent(page: &Consent<'_>) -> String {
     let body = fill(
         include_str!("page/consent.html"),
         &[
-            ("client", page.client_name.into()),
+            ("client", page.asker.client_name.into()),
             ("board", page.board.into()),
             ("subject", page.subject.into()),
-            ("asker", asker(page.client_name, page.redirect_host).into()),
+            ("asker", asker(&page.asker).into()),
+            ("message", alert(page.message).into()),
+            ("plain", plain(page.is_plain).into()),
             ("scopes", scopes.into()),
             ("transaction", page.transaction.into()),
         ],
     );
-    layout(&format!("Allow {}?", page.client_name), "narrow", body)
+    layout(&format!("Allow {}?", page.asker.client_name), "narrow", body)
 }
 
 /// One box: ticked where the scope only reads. What changes something is for the person to tick.
@@ -202,11 +323,18 @@ fn scope_box(index: usize, scope: &Scope) -> Html {
 }
 
 /// Who asks, and why not to trust the name.
-fn asker(client_name: &str, redirect_host: &str) -> Html {
+fn asker(asker: &Asker<'_>) -> Html {
+    let redirect_host = match asker.way {
+        Way::Browser { redirect_host } => redirect_host,
+        Way::Device { user_code } => {
+            let values = [("client", asker.client_name.into()), ("user_code", user_code.into())];
+            return fill(include_str!("page/asker_device.html"), &values);
+        }
+    };
     let is_here = |host: &str| redirect_host.strip_prefix(host).is_some_and(|port| port.is_empty() || port.starts_with(':'));
     let is_loopback = ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_here);
     let place = if is_loopback { ", a program on the computer that you are using" } else { "" };
-    let values = [("client", client_name.into()), ("host", redirect_host.into()), ("place", place.into())];
+    let values = [("client", asker.client_name.into()), ("host", redirect_host.into()), ("place", place.into())];
     fill(include_str!("page/asker.html"), &values)
 }
 
@@ -239,6 +367,8 @@ mod tests {
     use super::*;
     use crate::http::connect;
 
+    const ASKER: Asker<'_> = Asker { client_name: "Claude Code", way: Way::Browser { redirect_host: "localhost:3335" } };
+    const BOTH: Mode = Mode::Own { users: true, pairing: true };
     const ATTACK: &str = "\"><script>x</script>{{title}}";
 
     fn sample_home() -> Home {
@@ -252,19 +382,19 @@ mod tests {
             row("Board health", "board_health", "Reads the health of the board.", "system:read", false),
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
-        let blocks = connect::blocks(&origin, "kitchen", false);
-        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, blocks, tools }
+        let blocks = connect::blocks(&origin, "kitchen", false, None);
+        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, is_plain: false, blocks, tools }
     }
 
     fn sample_sign_in() -> SignIn<'static> {
         SignIn {
             board: "kitchen",
-            client_name: "Claude Code",
-            redirect_host: "localhost:3335",
+            asker: ASKER,
+            is_plain: false,
             transaction: "dHJhbnNhY3Rpb24",
             email: "ann@example.com",
             message: Some("The name or the password is wrong."),
-            is_demo: true,
+            mode: Mode::Demo,
         }
     }
 
@@ -278,8 +408,8 @@ mod tests {
     }
 
     fn sample_consent(scopes: &[Scope]) -> Consent<'_> {
-        let (board, client_name, redirect_host) = ("kitchen", "Claude Code", "localhost:3335");
-        Consent { board, client_name, redirect_host, subject: "ann@example.com", scopes, transaction: "dHJhbnNhY3Rpb24" }
+        let (board, subject, transaction) = ("kitchen", "ann@example.com", "dHJhbnNhY3Rpb24");
+        Consent { board, asker: ASKER, is_plain: false, subject, scopes, message: None, transaction }
     }
 
     fn sample_problem() -> Problem<'static> {
@@ -288,10 +418,22 @@ mod tests {
     }
 
     /// Every page, with its name.
-    fn samples() -> [(&'static str, String); 4] {
+    fn samples() -> [(&'static str, String); 12] {
+        let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
+        let (board, message) = ("kitchen", Some("No device waits with this code."));
+        let code = DevicePage { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
+        let own = |mode| sign_in(&SignIn { mode, ..sample_sign_in() });
         [
+            ("code", super::code(&code)),
+            ("sign_in_device", sign_in(&SignIn { asker: device, is_plain: true, ..sample_sign_in() })),
+            ("allowed", done("kitchen", "Claude Code", true)),
+            ("rejected", done("kitchen", "Claude Code", false)),
             ("home", home(&sample_home())),
-            ("sign_in", sign_in(&sample_sign_in())),
+            ("sign_in", own(Mode::Demo)),
+            ("users", own(Mode::Own { users: true, pairing: false })),
+            ("pairing", own(Mode::Own { users: false, pairing: true })),
+            ("users and pairing", own(BOTH)),
+            ("a first try", sign_in(&SignIn { message: None, mode: BOTH, ..sample_sign_in() })),
             ("consent", consent(&sample_consent(&sample_scopes()))),
             ("error", error(&sample_problem())),
         ]
@@ -300,18 +442,30 @@ mod tests {
     #[test]
     fn what_strangers_write_stays_text() {
         let scopes = [Scope { name: ATTACK.to_owned(), about: ATTACK.to_owned(), is_write: true }];
-        let consent = Consent { client_name: ATTACK, redirect_host: ATTACK, subject: ATTACK, ..sample_consent(&scopes) };
+        let asker = Asker { client_name: ATTACK, way: Way::Browser { redirect_host: ATTACK } };
+        let device = Asker { client_name: ATTACK, way: Way::Device { user_code: ATTACK } };
+        let consent = Consent { asker, subject: ATTACK, message: Some(ATTACK), ..sample_consent(&scopes) };
+        let of_device = Consent { asker: device, ..consent };
+        let code = DevicePage { board: ATTACK, user_code: ATTACK, message: Some(ATTACK), is_plain: true, transaction: ATTACK };
         let sign_in = SignIn {
-            client_name: ATTACK,
-            redirect_host: ATTACK,
+            asker,
+            is_plain: true,
             transaction: ATTACK,
             email: ATTACK,
             message: Some(ATTACK),
             board: ATTACK,
-            is_demo: false,
+            mode: BOTH,
         };
         let problem = Problem { status: 400, title: ATTACK, what: ATTACK, remedy: ATTACK };
-        for page in [super::consent(&consent), super::sign_in(&sign_in), error(&problem)] {
+        for page in [
+            super::consent(&consent),
+            super::consent(&of_device),
+            super::sign_in(&sign_in),
+            super::code(&code),
+            done(ATTACK, ATTACK, true),
+            done(ATTACK, ATTACK, false),
+            error(&problem),
+        ] {
             assert!(!page.contains("<script"), "{page}");
             assert!(page.contains("&quot;&gt;&lt;script&gt;x&lt;/script&gt;{{title}}"), "{page}");
         }
@@ -378,7 +532,7 @@ mod tests {
     fn forms_carry_what_their_endpoints_read() {
         let page = sign_in(&sample_sign_in());
         for part in [
-            r#"<form method="post" action="/authorize">"#,
+            r#"<form id="sign-in" method="post" action="/authorize">"#,
             r#"<input type="hidden" name="transaction" value="dHJhbnNhY3Rpb24">"#,
             r#"name="email" type="text""#,
             r#"name="password" type="password""#,
@@ -395,6 +549,25 @@ mod tests {
     }
 
     #[test]
+    fn each_way_in_has_its_form_and_every_page_a_way_out() {
+        let page = |users, pairing| sign_in(&SignIn { mode: Mode::Own { users, pairing }, ..sample_sign_in() });
+        for (users, pairing) in [(true, false), (false, true), (true, true)] {
+            let page = page(users, pairing);
+            assert_eq!(page.contains(r#"name="action" value="sign_in""#), users, "{page}");
+            assert_eq!(page.contains(r#"name="action" value="pair""#), pairing, "{page}");
+            assert_eq!(page.contains("perchd pair"), pairing);
+            assert_eq!(page.matches(r#"name="action" value="reject" formnovalidate"#).count(), 1);
+            assert!(!page.contains("any password will do") && page.contains("role=\"alert\""));
+        }
+        // Two forms, and nobody knows which of them was meant: no field is called wrong.
+        assert_eq!(
+            [page(true, false), page(false, true), page(true, true)].map(|page| page.matches("aria-invalid").count()),
+            [2, 1, 0]
+        );
+        assert!(page(true, true).contains(r#"<button form="sign-in" name="action" value="reject""#));
+    }
+
+    #[test]
     fn the_alert_is_there_when_something_was_wrong_and_only_then() {
         let wrong = sample_sign_in();
         assert!(sign_in(&wrong).contains("role=\"alert\">The name or the password is wrong.</p>"));
@@ -404,7 +577,8 @@ mod tests {
     #[test]
     fn a_redirect_to_this_computer_is_called_so() {
         let is_here = |redirect_host: &'static str| {
-            sign_in(&SignIn { redirect_host, ..sample_sign_in() }).contains("a program on the computer that you are using")
+            sign_in(&SignIn { asker: Asker { way: Way::Browser { redirect_host }, ..ASKER }, ..sample_sign_in() })
+                .contains("a program on the computer that you are using")
         };
         assert!(is_here("localhost:3335") && is_here("127.0.0.1") && is_here("[::1]:3335"));
         assert!(!is_here("claude.ai") && !is_here("localhost.example.com") && !is_here("127.0.0.1.example.com:80"));

@@ -18,6 +18,7 @@ pub(crate) type Reply = Response<Body>;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const PEM: HeaderValue = HeaderValue::from_static("application/x-pem-file");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_BUFFERING: HeaderValue = HeaderValue::from_static("no");
@@ -56,6 +57,11 @@ pub(crate) fn secret_json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
 /// Text, such as the `Accepted` of `POST /messages`.
 pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
     plain(status, TEXT, text)
+}
+
+/// A certificate.
+pub(crate) fn pem(pem: Bytes) -> Reply {
+    plain(StatusCode::OK, PEM, pem)
 }
 
 /// Events as they come, until the outbox is closed.

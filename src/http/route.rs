@@ -1,11 +1,11 @@
 //! One request to one answer: the guards in their order, then method and path.
 
 use crate::http::event::Outbox;
-use crate::http::guard::Host;
+use crate::http::guard::{Host, needs_tls};
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
-use crate::http::{Link, Service, home, oauth, sse, streamable};
+use crate::http::{Link, Service, home, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Endpoint, Endpoints};
 use hyper::body::Incoming;
@@ -13,9 +13,13 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_MAX_AGE, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode, Version};
 use std::any::Any;
 use std::rc::Rc;
+
+/// Where the certificate of the board's own CA is.
+const CA_PATH: &str = "/ca.pem";
 
 /// What a request leads to.
 pub(crate) enum Answer {
@@ -69,6 +73,9 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
     let Some(host) = service.hosts().find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
         return Answer::Reply(misdirected(&request));
     };
+    if needs_tls(&service.config(), link) && !is_for_everybody(request.uri().path()) {
+        return Answer::Reply(insecure(service, host, &request));
+    }
     if !service.hosts().is_welcome(headers, link) {
         return Answer::Reply(unwelcome(headers));
     }
@@ -80,9 +87,10 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
         "/messages" => Answer::Reply(messages(service, link, request).await),
         "/sse" => legacy(service, link, &request),
         "/" => Answer::Reply(home_page(service, host, request.method())),
+        CA_PATH => Answer::Reply(own_ca(service, &request)),
         _ => {
             let base = service.hosts().base(host);
-            Answer::Reply(oauth::answer(service, &base, request).await)
+            Answer::Reply(oauth::answer(service, &base, link, request).await)
         }
     }
 }
@@ -113,7 +121,7 @@ fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ans
         Err(challenge) => return Answer::Reply(challenge),
     };
     match *request.method() {
-        Method::GET => opened(service, sse::open(service, &principal), request.version()),
+        Method::GET => opened(service, sse::open(service, &principal, request.headers()), request.version()),
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),
@@ -133,6 +141,36 @@ fn home_page(service: &Service, host: Host<'_>, method: &Method) -> Reply {
         Method::GET | Method::HEAD => home::page(service, host),
         _ => reply::method_not_allowed("GET"),
     }
+}
+
+/// The certificate of the board's own CA, for computers that are to trust it.
+fn own_ca(service: &Service, request: &Request<Incoming>) -> Reply {
+    match (&*service.ca.borrow(), request.method()) {
+        (Some(ca), &Method::GET | &Method::HEAD) => reply::pem(ca.pem.clone()),
+        (Some(_), _) => reply::method_not_allowed("GET"),
+        (None, _) => oauth::nothing(request.headers()),
+    }
+}
+
+/// What is no secret, and is proved in another way: whoever fetches the CA compares its fingerprint.
+fn is_for_everybody(path: &str) -> bool {
+    path == CA_PATH
+}
+
+/// Plain HTTP where it must be TLS. A page is sent on to where it is safe; a program must be told the right address, as it
+/// would send its secrets in the clear again with each request.
+fn insecure(service: &Service, host: Host<'_>, request: &Request<Incoming>) -> Reply {
+    let headers = request.headers();
+    let origin = host.secure_origin();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_read && reply::wants_page(headers) {
+        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        return reply::see_other(&format!("{origin}{path}"));
+    }
+    let what = "This board does not take plain HTTP from other computers.";
+    let is_own = service.ca.borrow().is_some();
+    let trust = if is_own { format!(", and trust the CA of {}{CA_PATH}", host.origin()) } else { String::new() };
+    reply::problem(headers, StatusCode::FORBIDDEN, "https_required", what, &format!("Use {origin}{trust}."))
 }
 
 fn opened(service: &Rc<Service>, stream: Result<Rc<Stream>, Reply>, version: Version) -> Answer {
@@ -181,7 +219,7 @@ fn unwelcome(headers: &HeaderMap) -> Reply {
         let remedy = "Go back to your client and connect again.";
         return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, remedy);
     }
-    reply::rpc_error(StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
+    stateless::refusal(headers, StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))
 }
 
 /// The answer to a browser that asks whether a page may call us; the page's origin is welcome already.

@@ -1,9 +1,16 @@
 //! Running tools, resources and prompts: at once where they are quick, as a task of their own where they take time.
 
+#[cfg(feature = "tasks")]
+pub(crate) mod task;
+
 use crate::audit::Event as AuditEvent;
 use crate::http::Service;
 use crate::http::event::{Event, Outbox};
+#[cfg(feature = "tasks")]
+use crate::http::run::task::TaskLine;
 use crate::http::way::Way;
+#[cfg(feature = "tasks")]
+use crate::mcp::TaskWanted;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
 use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
@@ -45,7 +52,11 @@ pub(crate) enum Started {
 
 /// The calls that go on.
 #[derive(Default)]
-pub(crate) struct Calls(RefCell<Vec<Rc<Running>>>);
+pub(crate) struct Calls {
+    running: RefCell<Vec<Rc<Running>>>,
+    #[cfg(feature = "tasks")]
+    tasks: task::Tasks,
+}
 
 struct Running {
     owner: Owner,
@@ -57,7 +68,13 @@ struct Running {
 impl Calls {
     /// Gives up a call; one that has ended, or is somebody else's, is left alone.
     pub(crate) fn cancel(&self, owner: Owner, id: &Id) {
-        let found = self.0.borrow().iter().find(|running| running.owner == owner && running.id == *id).cloned();
+        self.give_up(|running| running.owner == owner && running.id == *id);
+        #[cfg(feature = "tasks")]
+        self.tasks.leave(owner, id);
+    }
+
+    fn give_up(&self, is_it: impl Fn(&Running) -> bool) {
+        let found = self.running.borrow().iter().find(|running| is_it(running)).cloned();
         let Some(running) = found else { return };
         let goes_on = running.wire.is_watched();
         running.wire.cancel();
@@ -67,19 +84,22 @@ impl Calls {
     }
 
     fn is_full(&self, most: usize) -> bool {
-        self.0.borrow().len() >= most
+        self.running.borrow().len() >= most
     }
 }
 
 /// Begins a piece of work. What it can do without waiting is done when this returns.
 pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -> Started {
-    let Pending { id, work, arguments, progress, peer, answers, fingerprint } = pending;
+    let Pending { id, work, arguments, progress, peer, answers, fingerprint, .. } = pending;
+    #[cfg(feature = "tasks")]
+    if let Some(refusal) = task::refusal(service, asker.principal, &id, pending.task) {
+        return Started::Done(refusal);
+    }
     let most = service.config().limits.calls;
     if service.calls.is_full(most) {
         let busy = Err(ToolError::new(format!("The board runs {most} calls already. Try again in a moment.")));
         return Started::Done(service.engine().finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
     }
-    let began_ms = service.clock.now().uptime_ms;
     let way = Rc::new(Way {
         service: Rc::clone(service),
         owner: asker.owner,
@@ -90,24 +110,67 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
         peer,
         answers,
         asked: RefCell::default(),
+        #[cfg(feature = "tasks")]
+        task: OnceCell::new(),
+        #[cfg(feature = "tasks")]
+        words: RefCell::default(),
     });
-    let wire = Rc::new(Wire::new(Rc::clone(&way) as Rc<dyn Line>));
+    let began_ms = service.clock.now().uptime_ms;
     let redacted = work.redacted(&arguments);
-    let mut working = Working { work: begin(&work, arguments, asker.principal, &way, &wire), way: Rc::clone(&way) };
-    let stream = asker.stream.is_some();
-    let job = Job { service: Rc::clone(service), id, work, redacted, way, fingerprint, began_ms, stream };
+    let job = Job {
+        service: Rc::clone(service),
+        id,
+        work,
+        redacted,
+        way,
+        fingerprint,
+        began_ms,
+        stream: asker.stream.is_some(),
+        #[cfg(feature = "tasks")]
+        wanted: pending.task,
+    };
+    run(job, arguments, asker.principal)
+}
+
+fn run(job: Job, arguments: Arguments, principal: &Principal) -> Started {
+    // A client of the handshake dialect that wants a task gets one, however soon that is over.
+    #[cfg(feature = "tasks")]
+    let created = if job.way.peer.revision.is_stateless() { None } else { task::begin(&job, principal) };
+    let wire = Rc::new(Wire::new(Rc::clone(&job.way) as Rc<dyn Line>));
+    let outcome = begin(&job.work, arguments, principal, &job.way, &wire);
+    let mut working = Working { work: outcome, way: Rc::clone(&job.way) };
+    #[cfg(feature = "tasks")]
+    if let Some(created) = created {
+        // The client hears of its task before it hears from it.
+        go_on(job, working, wire, principal);
+        return Started::Done(created);
+    }
     // Most work is done at once: no task, no timer, no entry in the table.
     if let Poll::Ready(ended) = Pin::new(&mut working).poll(&mut Context::from_waker(Waker::noop())) {
-        let answer = job.answer(asker.principal, ended);
+        let answer = job.answer(principal, ended);
         return job.done(answer);
     }
+    // In the stateless dialect it is the server that decides, and a call that is done at once needs no task.
+    #[cfg(feature = "tasks")]
+    let created = task::begin(&job, principal);
+    let outbox = go_on(job, working, wire, principal);
+    #[cfg(feature = "tasks")]
+    if let Some(created) = created {
+        return Started::Done(created);
+    }
+    Started::Going(outbox)
+}
+
+/// Has work that takes time go on by itself; where its answer comes out.
+fn go_on(job: Job, working: Working, wire: Rc<Wire>, principal: &Principal) -> Rc<Outbox> {
+    let service = Rc::clone(&job.service);
     let outbox = Rc::clone(job.way.outbox());
-    let running = Rc::new(Running { owner: asker.owner, id: job.id.clone(), wire, abort: RefCell::default() });
-    service.calls.0.borrow_mut().push(Rc::clone(&running));
-    let ending = Ending { job, running: Rc::clone(&running), principal: asker.principal.clone(), is_told: Cell::new(false) };
+    let running = Rc::new(Running { owner: job.owner(), id: job.id.clone(), wire, abort: RefCell::default() });
+    service.calls.running.borrow_mut().push(Rc::clone(&running));
+    let ending = Ending { job, running: Rc::clone(&running), principal: principal.clone(), is_told: Cell::new(false) };
     let task = tokio::task::spawn_local(finish(ending, working));
     running.abort.replace(Some(task.abort_handle()));
-    Started::Going(outbox)
+    outbox
 }
 
 fn begin(work: &Work, arguments: Arguments, principal: &Principal, way: &Way, wire: &Rc<Wire>) -> Outcome {
@@ -135,6 +198,19 @@ enum Ended {
     Done(Result<Yield, ToolError>),
     /// In the stateless dialect: the client must call again with the answers.
     Asked(Vec<(String, Ask)>),
+    /// It was stopped after this time.
+    Overdue(Duration),
+}
+
+impl Ended {
+    fn in_audit(&self) -> &'static str {
+        match self {
+            Ended::Done(Ok(_)) => "ok",
+            Ended::Done(Err(_)) => "error",
+            Ended::Asked(_) => "input_required",
+            Ended::Overdue(_) => "timeout",
+        }
+    }
 }
 
 impl Future for Working {
@@ -146,7 +222,11 @@ impl Future for Working {
         match polled {
             Poll::Ready(outcome) => Poll::Ready(Ended::Done(outcome)),
             Poll::Pending if !self.way.asked.borrow().is_empty() => Poll::Ready(Ended::Asked(self.way.asked.take())),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                #[cfg(feature = "tasks")]
+                self.way.task.get().into_iter().for_each(|line| line.settle(&self.way));
+                Poll::Pending
+            }
         }
     }
 }
@@ -163,21 +243,40 @@ struct Job {
     began_ms: u64,
     /// Whether the answer goes to a stream that stays open.
     stream: bool,
+    /// Whether the work is to be a task.
+    #[cfg(feature = "tasks")]
+    wanted: Option<TaskWanted>,
 }
 
 impl Job {
+    /// Under whose name it runs: a task has one of its own, so that nothing but `tasks/cancel` ends it.
+    fn owner(&self) -> Owner {
+        #[cfg(feature = "tasks")]
+        if let Some(line) = self.way.task.get() {
+            return line.owner();
+        }
+        self.way.owner
+    }
+
     fn answer(&self, principal: &Principal, ended: Ended) -> Vec<u8> {
+        self.record(principal, ended.in_audit());
         let finished = Finished { id: &self.id, work: &self.work, peer: &self.way.peer };
         match ended {
-            Ended::Done(outcome) => {
-                self.record(principal, if outcome.is_ok() { "ok" } else { "error" });
-                self.service.engine().finish(&finished, &outcome)
-            }
+            Ended::Done(outcome) => self.service.engine().finish(&finished, &outcome),
+            Ended::Overdue(deadline) => self.service.engine().finish(&finished, &Err(overdue(deadline))),
             Ended::Asked(asked) => {
-                self.record(principal, "input_required");
                 let caller = Caller { principal, now: self.service.clock.now(), header: None };
                 self.service.engine().ask(caller, &finished, (self.fingerprint, &self.way.answers), &asked)
             }
+        }
+    }
+
+    /// Ends the task that the work is, if it is one.
+    #[cfg(feature = "tasks")]
+    fn end_task(&self, principal: &Principal, ended: &Ended) {
+        if let Some(line) = self.way.task.get() {
+            self.record(principal, ended.in_audit());
+            task::end(self, line, ended);
         }
     }
 
@@ -209,25 +308,19 @@ async fn finish(ending: Ending, mut working: Working) {
             Ok(ended) => break ended,
             // A person who fills in a form takes longer than a tool.
             Err(_) if ending.waits_for_a_person() => {}
-            Err(_) => {
-                ending.job.record(&ending.principal, "timeout");
-                ending.is_told.set(true);
-                break Ended::Done(Err(overdue(deadline)));
-            }
+            Err(_) => break Ended::Overdue(deadline),
         }
     };
     if ending.running.wire.is_cancelled() {
         // MCP 2025-11-25, basic/utilities/cancellation: no answer to a request that was given up.
         return;
     }
-    let answer = if ending.is_told.get() {
-        let Job { id, work, way, service, .. } = &ending.job;
-        let Ended::Done(outcome) = ended else { return };
-        service.engine().finish(&Finished { id, work, peer: &way.peer }, &outcome)
-    } else {
-        ending.is_told.set(true);
-        ending.job.answer(&ending.principal, ended)
-    };
+    ending.is_told.set(true);
+    #[cfg(feature = "tasks")]
+    if ending.job.way.task.get().is_some() {
+        return ending.job.end_task(&ending.principal, &ended);
+    }
+    let answer = ending.job.answer(&ending.principal, ended);
     ending.job.way.outbox().push(Event::Message(answer.into()));
 }
 
@@ -243,16 +336,21 @@ impl Ending {
     fn waits_for_a_person(&self) -> bool {
         let Job { service, began_ms, .. } = &self.job;
         let took = Duration::from_millis(service.clock.now().uptime_ms.saturating_sub(*began_ms));
-        service.asks.is_waiting(self.running.owner) && took < self.job.work.patience()
+        let is_waiting = service.asks.is_waiting(self.running.owner);
+        #[cfg(feature = "tasks")]
+        let is_waiting = self.job.way.task.get().map_or(is_waiting, TaskLine::is_waiting);
+        is_waiting && took < self.job.work.patience()
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.job.service.calls.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.running));
+        self.job.service.calls.running.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.running));
         if !self.is_told.get() {
             self.job.record(&self.principal, "cancelled");
         }
+        #[cfg(feature = "tasks")]
+        self.job.way.task.get().into_iter().for_each(|line| task::give_up(&self.job.service, line));
         if !self.job.stream {
             self.job.way.outbox().close();
         }
@@ -260,7 +358,7 @@ impl Drop for Ending {
 }
 
 fn failed() -> ToolError {
-    ToolError::new("The tool failed by a fault of its own; the log of the board says where.")
+    ToolError::fault("The tool failed by a fault of its own; the log of the board says where.")
 }
 
 fn overdue(deadline: Duration) -> ToolError {

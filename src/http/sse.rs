@@ -7,7 +7,7 @@ use crate::http::run::{self, Asker, Started};
 use crate::http::stream::{Name, Stream};
 use crate::http::{Link, Service, body, oauth, streamable};
 use crate::limits;
-use crate::mcp::{self, Action, Body, Caller, Error, Message};
+use crate::mcp::{self, Action, Body, Caller, Error, Message, Peer};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use base64::Engine as _;
@@ -21,15 +21,22 @@ use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// `GET /sse`: a session that lives as long as its stream. Its first event says where to post.
-pub(crate) fn open(service: &Service, principal: &Principal) -> Result<Rc<Stream>, Reply> {
+///
+/// A client that has lost its stream comes back without a new `initialize`. What it can do is forgotten, but the revision
+/// that was agreed on it says in a header.
+pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Rc<Stream>, Reply> {
     let id: [u8; 16] = service.world().bytes();
     let stream = service
         .streams
         .open(Name::Sse(id), principal, service.authority.epoch())
         .ok_or_else(|| reply::busy("All event streams are taken"))?;
+    if let Ok(Some(revision)) = streamable::revision(headers) {
+        stream.peer.replace(Peer::stranger(revision));
+    }
     stream.outbox.push(Event::Endpoint(format!("/messages?session={}", URL_SAFE_NO_PAD.encode(id))));
     Ok(stream)
 }
@@ -37,32 +44,33 @@ pub(crate) fn open(service: &Service, principal: &Principal) -> Result<Rc<Stream
 /// `POST /messages?session=…`: 202 at once; the answer comes on the stream.
 pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), &principal.subject));
+    let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), principal));
     let Some(stream) = stream else {
         return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
     };
     if !streamable::is_json(&head.headers) {
-        return streamable::unsupported();
+        return streamable::unsupported(&head.headers);
     }
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return streamable::unread(fault),
+        Err(fault) => return streamable::unread(&head.headers, fault),
     };
     match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
+            let messages = match mcp::read_batch(&messages) {
+                Ok(messages) => messages,
+                Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
+            };
             for message in messages {
-                match mcp::read_one(message.get().as_bytes()) {
+                match message {
                     Ok(message) => drop(one(service, principal, (link, &head.headers), &stream, message)),
                     Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
                 }
             }
             accepted()
         }
-        Ok(Body::Batch(_)) => {
-            let error = Error::invalid_request("Invalid request: this revision has no batches");
-            reply::rpc_error(StatusCode::BAD_REQUEST, &error)
-        }
+        Ok(Body::Batch(_)) => reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     }
 }
@@ -100,6 +108,13 @@ fn one(
         Action::Forbid { id, scope } => {
             say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
             return oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope);
+        }
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => {
+            let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
+            if let Started::Done(answer) = run::task::act(service, asker, action) {
+                say(answer);
+            }
         }
         Action::Run(pending) => {
             let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
@@ -149,7 +164,10 @@ impl Writer {
 
     /// Writes until the stream ends, the reader leaves or the reader takes nothing for too long.
     pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut socket: S) -> io::Result<()> {
-        poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await
+        poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await?;
+        // Over TLS, the end is a message, which waits for the reader as any other.
+        let closing = poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context));
+        tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing).await?
     }
 
     fn poll<S: AsyncRead + AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -157,31 +175,37 @@ impl Writer {
             return Poll::Ready(Ok(()));
         }
         loop {
-            while !self.rest.is_empty() {
-                // Asked first, so that the end of an outbox wakes a writer that waits for its reader.
+            let Poll::Ready(written) = self.poll_rest(socket.as_mut(), context) else {
+                // The end of an outbox wakes a writer that waits for its reader.
                 if self.reader.outbox().is_cut() {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
-                let Poll::Ready(written) = socket.as_mut().poll_write(context, &self.rest) else {
-                    self.reader.outbox().set_waiting(true);
-                    self.reader.outbox().wake_on_change(context);
-                    return Poll::Pending;
-                };
-                self.reader.outbox().set_waiting(false);
-                match written? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    bytes => self.rest.advance(bytes),
-                }
-            }
+                self.reader.outbox().set_waiting(true);
+                self.reader.outbox().wake_on_change(context);
+                return Poll::Pending;
+            };
+            self.reader.outbox().set_waiting(false);
+            written?;
             if self.is_ending {
-                return socket.poll_shutdown(context);
+                return Poll::Ready(Ok(()));
             }
-            ready!(socket.as_mut().poll_flush(context))?;
             match ready!(self.reader.poll_frame(context)) {
                 Some(frame) => self.rest = self.chunk(frame),
                 None => self.end(),
             }
         }
+    }
+
+    /// Writes what is left of the last frame. Over TLS, what was written may still wait for the reader: so it is flushed.
+    fn poll_rest<S: AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            match ready!(socket.as_mut().poll_write(context, &self.rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                bytes => self.rest.advance(bytes),
+            }
+            self.reader.outbox().set_waiting(false);
+        }
+        socket.poll_flush(context)
     }
 
     fn end(&mut self) {

@@ -6,10 +6,10 @@ use crate::http::route::{Answer, Opening};
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::streamable::{self, PROTOCOL_VERSION};
 use crate::http::{Link, Service, oauth};
-use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Revision, Subscription};
+use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Subscription};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{AsHeaderName, HeaderMap, HeaderName};
 use hyper::{StatusCode, Version};
 use std::rc::Rc;
 
@@ -18,15 +18,27 @@ const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What the dialect looks at.
 pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
-    let get = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let get = |name: HeaderName| only(headers, name);
     Headers { version: get(PROTOCOL_VERSION), method: get(METHOD), name: get(NAME) }
 }
 
-/// The answer to a body that is no message.
-pub(crate) fn unreadable(headers: &HeaderMap, error: &Error) -> Reply {
-    let is_stateless = headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str());
+/// What a header says. One that comes twice, or that is no text, says something that no body does: a proxy may have gone by
+/// the other one.
+pub(crate) fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    const NOTHING: &str = "\0";
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    match (value.to_str(), values.next()) {
+        (Ok(value), None) => Some(value.trim()),
+        _ => Some(NOTHING),
+    }
+}
+
+/// The answer to a request that is refused before its id is known.
+pub(crate) fn refusal(headers: &HeaderMap, status: StatusCode, error: &Error) -> Reply {
+    let is_stateless = self::headers(headers).are_stateless();
     let json = if is_stateless { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
-    reply::json(StatusCode::BAD_REQUEST, json)
+    reply::json(status, json)
 }
 
 /// The answer to a message that claims to be of this dialect and is not as that asks.
@@ -54,11 +66,19 @@ pub(crate) async fn post(
     mut peer: Peer,
     message: Message<'_>,
 ) -> Answer {
-    let header = |name: &str| from.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let header = |name: &str| only(from.headers, name);
     let caller = Caller { principal, now: service.world().now, header: Some(&header) };
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
         Action::Run(pending) => call(service, principal, from, *pending).await,
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => {
+            let asker = Asker { principal, owner: service.next_owner(), stream: None, reads_events: false, can_come_back: false };
+            match run::task::act(service, asker, action) {
+                Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
+                Started::Going(outbox) => Answer::Reply(reply::events(&outbox)),
+            }
+        }
         Action::Listen(subscription) => listen(service, principal, from.version, *subscription),
         Action::Forbid { id, scope } => {
             Answer::Reply(oauth::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))
@@ -101,7 +121,7 @@ impl Drop for GivenUp {
 }
 
 fn listen(service: &Rc<Service>, principal: &Principal, version: Version, subscription: Subscription) -> Answer {
-    match service.streams.listen(subscription, principal.grant, service.authority.epoch()) {
+    match service.streams.listen(subscription, principal, service.authority.epoch()) {
         Some(outbox) => {
             let held = Box::new(Left(Rc::clone(&outbox)));
             Answer::Stream(Opening { outbox, held, version, origin: None })

@@ -4,7 +4,7 @@ use crate::http::event::{Event, Outbox};
 use crate::http::run::Owner;
 use crate::limits;
 use crate::mcp::{Peer, Revision, Subscription, change_notification};
-use crate::principal::{GrantId, Principal};
+use crate::principal::{ClientTag, GrantId, Principal, Standing};
 use crate::tool::Change;
 use bytes::Bytes;
 use heapless::String as Bounded;
@@ -36,11 +36,8 @@ impl Name {
 pub(crate) struct Stream {
     pub(crate) name: Name,
     pub(crate) outbox: Rc<Outbox>,
-    /// Who opened it; nobody else may use it.
-    pub(crate) subject: Bounded<{ limits::SUBJECT_BYTES }>,
-    /// By which sign-in, and in which epoch of revocation: when either is over, so is the stream.
-    pub(crate) grant: GrantId,
-    pub(crate) epoch: u32,
+    /// Nobody else may use it, and when his sign-in is over, so is the stream.
+    opener: Opener,
     /// What is known of the client; told by `initialize` on `/sse`.
     pub(crate) peer: RefCell<Peer>,
 }
@@ -56,6 +53,26 @@ pub(crate) struct Streams {
     answers: RefCell<Vec<Weak<Outbox>>>,
     /// As many as there may be, where that is fewer than there could be.
     most: Cell<Option<usize>>,
+}
+
+/// Who opened a stream: by which sign-in, and in which epoch of revocation.
+#[derive(Debug)]
+struct Opener {
+    subject: Bounded<{ limits::SUBJECT_BYTES }>,
+    client: ClientTag,
+    grant: GrantId,
+    epoch: u32,
+}
+
+impl Opener {
+    fn new(principal: &Principal, epoch: u32) -> Self {
+        let Principal { subject, client, grant, .. } = principal;
+        Opener { subject: subject.clone(), client: *client, grant: *grant, epoch }
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing { subject: &self.subject, client: self.client, grant: self.grant, epoch: self.epoch }
+    }
 }
 
 impl Streams {
@@ -78,9 +95,7 @@ impl Streams {
         let stream = Rc::new(Stream {
             name,
             outbox: Rc::default(),
-            subject: principal.subject.clone(),
-            grant: principal.grant,
-            epoch,
+            opener: Opener::new(principal, epoch),
             peer: RefCell::new(Peer::stranger(Revision::V2024_11_05)),
         });
         let older = self.open.borrow_mut().insert(name, Rc::clone(&stream)).ok()?;
@@ -90,9 +105,15 @@ impl Streams {
         Some(stream)
     }
 
-    /// The stream `name`, if `subject` opened it.
-    pub(crate) fn find(&self, name: Name, subject: &str) -> Option<Rc<Stream>> {
-        self.open.borrow().get(&name).filter(|stream| stream.subject == subject).cloned()
+    /// The stream `name`, if it belongs to the sign-in of `principal`.
+    pub(crate) fn find(&self, name: Name, principal: &Principal) -> Option<Rc<Stream>> {
+        self.open.borrow().get(&name).filter(|stream| stream.opener.grant == principal.grant).cloned()
+    }
+
+    /// The stream on which this owner's calls hang.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn of(&self, owner: Owner) -> Option<Rc<Stream>> {
+        self.open.borrow().values().find(|stream| stream.name.owner() == owner).cloned()
     }
 
     /// Forgets a stream that has ended, unless a newer one has taken its name.
@@ -151,14 +172,14 @@ impl Streams {
     }
 
     /// Opens a stream for word of changes; `None` when there are as many as there may be.
-    pub(crate) fn listen(&self, subscription: Subscription, grant: GrantId, epoch: u32) -> Option<Rc<Outbox>> {
+    pub(crate) fn listen(&self, subscription: Subscription, principal: &Principal, epoch: u32) -> Option<Rc<Outbox>> {
         let mut listeners = self.listeners.borrow_mut();
         listeners.retain(|listener| !listener.outbox.is_closed());
         (listeners.len() < limits::STREAMS && self.has_room(listeners.len())).then(|| {
             let outbox = Rc::<Outbox>::default();
             outbox.push(Event::Message(subscription.acknowledged().into()));
             self.watch_answer(&outbox);
-            listeners.push(Listener { subscription, grant, epoch, outbox: Rc::clone(&outbox) });
+            listeners.push(Listener { subscription, opener: Opener::new(principal, epoch), outbox: Rc::clone(&outbox) });
             outbox
         })
     }
@@ -185,11 +206,11 @@ impl Streams {
     }
 
     /// Ends the streams of whom `is_over` says so.
-    pub(crate) fn end_where(&self, is_over: impl Fn(GrantId, u32) -> bool) {
-        for stream in self.open.borrow().values().filter(|stream| is_over(stream.grant, stream.epoch)) {
+    pub(crate) fn end_where(&self, is_over: impl Fn(&Standing<'_>) -> bool) {
+        for stream in self.open.borrow().values().filter(|stream| is_over(&stream.opener.standing())) {
             stream.outbox.close();
         }
-        for listener in self.listeners.borrow().iter().filter(|listener| is_over(listener.grant, listener.epoch)) {
+        for listener in self.listeners.borrow().iter().filter(|listener| is_over(&listener.opener.standing())) {
             listener.end();
         }
     }
@@ -204,8 +225,7 @@ impl Streams {
 /// One who waits for word of changes.
 struct Listener {
     subscription: Subscription,
-    grant: GrantId,
-    epoch: u32,
+    opener: Opener,
     outbox: Rc<Outbox>,
 }
 
@@ -221,15 +241,19 @@ mod tests {
     use super::*;
     use crate::principal::Scopes;
 
+    fn by(grant: u8) -> Principal {
+        Principal { grant: GrantId([grant; 16]), ..Principal::anonymous(Scopes::none()) }
+    }
+
     fn ada() -> Principal {
-        Principal { subject: Bounded::try_from("ada").unwrap(), ..Principal::anonymous(Scopes::none()) }
+        by(1)
     }
 
     #[test]
     fn a_stream_ends_with_the_sign_in_that_opened_it() {
         let streams = Streams::default();
         let (first, second) = (streams.open(Name::Mcp(1), &ada(), 0).unwrap(), streams.open(Name::Mcp(2), &ada(), 1).unwrap());
-        streams.end_where(|_, epoch| epoch < 1);
+        streams.end_where(|standing| standing.epoch < 1);
         assert!(first.outbox.is_closed() && !second.outbox.is_closed());
     }
 
@@ -243,12 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_answers_only_to_who_opened_it() {
+    fn a_stream_answers_only_to_the_sign_in_that_opened_it() {
         let streams = Streams::default();
         streams.open(Name::Sse([1; 16]), &ada(), 0).unwrap();
-        assert!(streams.find(Name::Sse([1; 16]), "bob").is_none());
-        assert!(streams.find(Name::Sse([2; 16]), "ada").is_none());
-        assert!(streams.find(Name::Sse([1; 16]), "ada").is_some());
+        assert!(streams.find(Name::Sse([1; 16]), &by(2)).is_none());
+        assert!(streams.find(Name::Sse([2; 16]), &ada()).is_none());
+        assert!(streams.find(Name::Sse([1; 16]), &ada()).is_some());
     }
 
     #[test]
@@ -258,6 +282,6 @@ mod tests {
         let newer = streams.open(Name::Mcp(1), &ada(), 0).unwrap();
         assert!(older.outbox.is_closed() && !newer.outbox.is_closed());
         streams.forget(&older);
-        assert!(Rc::ptr_eq(&streams.find(Name::Mcp(1), "ada").unwrap(), &newer));
+        assert!(Rc::ptr_eq(&streams.find(Name::Mcp(1), &ada()).unwrap(), &newer));
     }
 }

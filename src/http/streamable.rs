@@ -56,16 +56,16 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !is_json(headers) {
-        return Answer::Reply(unsupported());
+        return Answer::Reply(unsupported(headers));
     }
     let body = match body::read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        Err(fault) => return Answer::Reply(unread(fault)),
+        Err(fault) => return Answer::Reply(unread(headers, fault)),
     };
     let message = match mcp::read(&body) {
         Ok(Body::One(message)) => message,
         Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, link, headers, &messages).await),
-        Err(error) => return Answer::Reply(stateless::unreadable(headers, &error)),
+        Err(error) => return Answer::Reply(stateless::refusal(headers, StatusCode::BAD_REQUEST, &error)),
     };
     match mcp::dialect(&message, &stateless::headers(headers)) {
         Ok(Dialect::Stateless(envelope)) => {
@@ -99,6 +99,8 @@ async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -
         Action::Reply(status, answer) => reply::json(status_code(status), answer),
         Action::Open(answer) => welcome(service, client, peer, answer),
         Action::Run(pending) => call(service, client, *pending).await,
+        #[cfg(feature = "tasks")]
+        Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
         Action::Forbid { id, scope } => oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope),
         other => settle(service, client, other)
             .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
@@ -133,7 +135,7 @@ pub(crate) fn status_code(status: u16) -> StatusCode {
 }
 
 fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) -> Reply {
-    let session = Session::open(&service.world(), peer, &client.principal.subject);
+    let session = Session::open(&service.world(), peer, client.principal);
     let mut reply = reply::json(StatusCode::OK, answer);
     if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys)) {
         reply.headers_mut().insert(SESSION_ID, id);
@@ -142,14 +144,19 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
 }
 
 async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Reply {
-    match run::start(service, client.asker(), pending) {
+    let started = run::start(service, client.asker(), pending);
+    if let Started::Going(outbox) = &started
+        && client.can_come_back()
+    {
+        service.replays.keep(client.owner(), outbox);
+    }
+    answered(service, client, started).await
+}
+
+async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Reply {
+    match started {
         Started::Done(answer) => reply::json(StatusCode::OK, answer),
-        Started::Going(outbox) if client.reads_events => {
-            if client.can_come_back() {
-                service.replays.keep(client.owner(), &outbox);
-            }
-            slow_answer(service, outbox).await
-        }
+        Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
         Started::Going(outbox) => match last_message(&outbox).await {
             Some(answer) => reply::json(StatusCode::OK, answer),
             None => reply::events(&outbox),
@@ -183,28 +190,29 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
 async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
+    if stateless::headers(headers).are_stateless() {
+        return stateless::refusal(headers, StatusCode::BAD_REQUEST, &Error::no_batches());
+    }
     let client = match client(service, principal, link, headers) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
-        Ok(_) => {
-            let error = Error::invalid_request("Invalid request: this revision has no batches");
-            return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
-        }
+        Ok(_) => return reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(refusal) => return refusal,
+    };
+    let messages = match mcp::read_batch(messages) {
+        Ok(messages) => messages,
+        Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     };
     let caller = Caller { principal, now: service.world().now, header: None };
     let mut answers = Vec::new();
     let mut going = Vec::new();
     for message in messages {
-        let action = match mcp::read_one(message.get().as_bytes()) {
+        let action = match message {
             Ok(message) => service.engine().receive(&mut client.peer.clone(), caller, message),
             Err(error) => Action::Reply(200, mcp::error(None, &error)),
         };
         match action {
-            Action::Reply(_, answer) => answers.push(Bytes::from(answer)),
-            Action::Open(_) => {
-                let error = Error::invalid_request("Invalid request: initialize stands alone, not in a batch");
-                return reply::rpc_error(StatusCode::BAD_REQUEST, &error);
-            }
+            // No `initialize` is among them, so that nothing is opened.
+            Action::Reply(_, answer) | Action::Open(answer) => answers.push(Bytes::from(answer)),
             Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
             Action::Run(pending) => match run::start(service, client.asker(), *pending) {
                 Started::Done(answer) => answers.push(answer.into()),
@@ -236,7 +244,7 @@ pub(crate) enum Opened {
 
 /// `GET /mcp`: a stream, for which the caller takes the socket over.
 pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Opened, Reply> {
-    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return Err(reply::method_not_allowed("POST"));
     }
     let accepts = headers
@@ -263,10 +271,11 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
 pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderMap) -> Reply {
-    if headers.get(PROTOCOL_VERSION).is_some_and(|version| version == Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
-    match session(service, principal, headers).and_then(|session| session.ok_or_else(no_session)) {
+    let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
+    match session {
         Ok(session) => {
             service.end_session(session.nonce);
             reply::empty(StatusCode::NO_CONTENT)
@@ -277,8 +286,8 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
 fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
-    let Some(id) = headers.get(SESSION_ID) else { return Ok(None) };
-    let session = Session::read(&service.world(), &service.keys, id.as_bytes(), &principal.subject);
+    let Some(id) = stateless::only(headers, SESSION_ID) else { return Ok(None) };
+    let session = Session::read(&service.world(), &service.keys, id.as_bytes(), principal);
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
         None => Err(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found())),
@@ -291,10 +300,9 @@ fn no_session() -> Reply {
 }
 
 /// The revision that a request names; one that names none is left to its session.
-fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
-    let Some(version) = headers.get(PROTOCOL_VERSION) else { return Ok(None) };
-    let revision = version.to_str().ok().and_then(|version| Revision::parse(version.trim()));
-    let revision = revision.filter(|revision| !revision.is_stateless());
+pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
+    let Some(version) = stateless::only(headers, PROTOCOL_VERSION) else { return Ok(None) };
+    let revision = Revision::parse(version).filter(|revision| !revision.is_stateless());
     revision.map(Some).ok_or_else(|| {
         let known = Revision::ALL.map(Revision::as_str)[..4].join(", ");
         let error = Error::transport(format!("Bad request: unsupported MCP-Protocol-Version; supported are: {known}"));
@@ -309,17 +317,17 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-pub(crate) fn unsupported() -> Reply {
+pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {
     let error = Error::transport("Unsupported media type: the body must be application/json");
-    reply::rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
+    stateless::refusal(headers, StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
 }
 
 /// The answer to a body that could not be read.
-pub(crate) fn unread(fault: Fault) -> Reply {
+pub(crate) fn unread(headers: &HeaderMap, fault: Fault) -> Reply {
     let (status, message) = match fault {
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} bytes", limits::BODY_BYTES)),
         Fault::TooSlow => (StatusCode::REQUEST_TIMEOUT, format!("The body did not arrive within {} s", limits::BODY_SECS)),
         Fault::Broken => (StatusCode::BAD_REQUEST, "The body is malformed".to_owned()),
     };
-    reply::rpc_error(status, &Error::transport(message))
+    stateless::refusal(headers, status, &Error::transport(message))
 }

@@ -3,6 +3,8 @@
 use crate::http::Service;
 use crate::http::event::{Event, Outbox};
 use crate::http::run::Owner;
+#[cfg(feature = "tasks")]
+use crate::http::run::task::TaskLine;
 use crate::limits;
 use crate::mcp::{self, Answers, Id, Peer, Token};
 use crate::tool::{Ask, AskError, Level, Line, Need, Progress, Slot};
@@ -27,6 +29,12 @@ pub(crate) struct Way {
     pub(crate) answers: Answers,
     /// What it is asked in this round, in the stateless dialect.
     pub(crate) asked: RefCell<Vec<(String, Ask)>>,
+    /// From the moment on at which the call is a task.
+    #[cfg(feature = "tasks")]
+    pub(crate) task: OnceCell<TaskLine>,
+    /// The last words about its progress: a call may say them before it is a task.
+    #[cfg(feature = "tasks")]
+    pub(crate) words: RefCell<Option<String>>,
 }
 
 impl Way {
@@ -44,6 +52,12 @@ impl Way {
 
 impl Line for Way {
     fn progress(&self, progress: Progress<'_>) {
+        #[cfg(feature = "tasks")]
+        if let Some(line) = self.task.get() {
+            return line.progress(self, progress);
+        }
+        #[cfg(feature = "tasks")]
+        self.words.replace(progress.message.map(str::to_owned));
         if let Some(token) = &self.progress {
             self.send(token.notification(progress));
         }
@@ -51,6 +65,10 @@ impl Line for Way {
 
     fn log(&self, level: Level, logger: Option<&str>, data: &Value) {
         if self.peer.log_level.is_some_and(|least| level >= least) {
+            #[cfg(feature = "tasks")]
+            if let Some(line) = self.task.get() {
+                return line.log(self, (level, logger), data);
+            }
             self.send(mcp::log_message(level, logger, data));
         }
     }
@@ -58,6 +76,10 @@ impl Line for Way {
     fn ask(&self, key: &str, ask: &Ask) -> Result<Rc<Slot>, AskError> {
         if !mcp::can(self.peer.client.capabilities, ask.need) {
             return Err(AskError::Unsupported);
+        }
+        #[cfg(feature = "tasks")]
+        if let Some(line) = self.task.get() {
+            return line.ask(self, key, ask);
         }
         if self.peer.revision.is_stateless() {
             if ask.need == Need::Presence {
@@ -104,7 +126,7 @@ struct Open {
 }
 
 impl Asks {
-    fn open(&self, owner: Owner) -> Option<(Id, Rc<Slot>)> {
+    pub(crate) fn open(&self, owner: Owner) -> Option<(Id, Rc<Slot>)> {
         let mut open = self.open.borrow_mut();
         open.retain(|open| open.slot.strong_count() > 0);
         if open.len() >= limits::ASKS {

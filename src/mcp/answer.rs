@@ -2,24 +2,27 @@
 
 use crate::limits;
 use crate::mcp::message::{result, value};
-use crate::mcp::{Engine, Id, Peer};
+use crate::mcp::{Engine, Id, Peer, Revision};
 
 impl Engine {
     /// Writes a result; `members` appends its members. In the stateless dialect it says what kind of result it is, from
     /// whom, and for how long it may be kept.
     pub(super) fn result(&self, peer: &Peer, id: &Id, cache: Cache, members: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-        result(id, |json| {
-            json.push(b'{');
-            if peer.revision.is_stateless() {
-                json.extend_from_slice(br#""resultType":"complete","#);
-                self.write_meta(json);
-            }
-            members(json);
-            if peer.revision.is_stateless() {
-                cache.write(json);
-            }
-            json.push(b'}');
-        })
+        result(id, |json| self.write_result(json, peer.revision, cache, members))
+    }
+
+    /// Writes what is the result in an answer.
+    pub(super) fn write_result(&self, json: &mut Vec<u8>, revision: Revision, cache: Cache, members: impl FnOnce(&mut Vec<u8>)) {
+        json.push(b'{');
+        if revision.is_stateless() {
+            json.extend_from_slice(br#""resultType":"complete","#);
+            self.write_meta(json);
+        }
+        members(json);
+        if revision.is_stateless() {
+            cache.write(json);
+        }
+        json.push(b'}');
     }
 
     pub(super) fn write_meta(&self, json: &mut Vec<u8>) {

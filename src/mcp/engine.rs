@@ -7,12 +7,16 @@ use crate::mcp::request::Request;
 use crate::mcp::stateless::Envelope;
 use crate::mcp::subscription::Subscription;
 use crate::mcp::{Error, Id, Implementation, Message, Pending, Revision, error, handshake, logging};
+#[cfg(feature = "tasks")]
+use crate::mcp::{TaskAction, task_request, task_store::Tasks};
 use crate::principal::Principal;
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Client, Level};
 use crate::world::Now;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+#[cfg(feature = "tasks")]
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// The protocol engine of one server.
@@ -24,6 +28,8 @@ pub struct Engine {
     pub(super) keys: Rc<KeyRing>,
     /// Whether lists change and resources are watched, so that clients may wait for word of it.
     pub(super) tells_changes: bool,
+    #[cfg(feature = "tasks")]
+    pub(super) tasks: Rc<RefCell<Tasks>>,
 }
 
 /// What the engine knows of the client that a message comes from.
@@ -90,6 +96,9 @@ pub enum Action {
         /// The answer.
         answer: Vec<u8>,
     },
+    /// Do something with a task.
+    #[cfg(feature = "tasks")]
+    Task(TaskAction),
     /// Open a stream of changes; its first message is `acknowledged`.
     Listen(Box<Subscription>),
     /// The client answers a question of ours: its result, or nothing where that is an error.
@@ -106,7 +115,15 @@ pub enum Action {
 impl Engine {
     /// An engine that offers what is in `catalog`.
     pub fn new(implementation: Implementation, catalog: Catalog, keys: Rc<KeyRing>) -> Self {
-        Engine { implementation, instructions: None, catalog, keys, tells_changes: false }
+        Engine {
+            implementation,
+            instructions: None,
+            catalog,
+            keys,
+            tells_changes: false,
+            #[cfg(feature = "tasks")]
+            tasks: Rc::default(),
+        }
     }
 
     /// Tells the model of each client how to use the server.
@@ -142,6 +159,8 @@ impl Engine {
         if revision.names_completions() && self.completes() {
             capabilities["completions"] = json!({});
         }
+        #[cfg(feature = "tasks")]
+        self.name_tasks(revision, &mut capabilities);
         capabilities
     }
 
@@ -175,13 +194,17 @@ impl Engine {
             "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => self.list(peer, caller, request),
             "resources/read" if !self.catalog.resources().is_empty() => self.read(peer, caller, request),
             "prompts/get" if !self.catalog.prompts().is_empty() => self.get(peer, caller, request),
-            "completion/complete" if self.completes() => self.complete(peer, request),
+            "completion/complete" if self.completes() => self.complete(peer, caller, request),
+            #[cfg(feature = "tasks")]
+            method if method.starts_with("tasks/") => self.task(peer, caller, request),
             method if peer.revision.is_stateless() => match method {
                 "server/discover" => {
                     Ok(reply(self.result(peer, request.id, Cache::Public, |json| handshake::write_discovery(json, self))))
                 }
                 "subscriptions/listen" if self.tells_changes => {
-                    Subscription::read(request.id, request.params).map(Action::Listen)
+                    #[cfg(feature = "tasks")]
+                    task_request::check_listener(peer, request.params)?;
+                    self.listen(caller, request)
                 }
                 _ => Err(Error::method_not_found()),
             },

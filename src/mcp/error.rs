@@ -73,6 +73,11 @@ impl Error {
         Error::new(-32600, message)
     }
 
+    /// -32600: an array of messages, where there are none.
+    pub const fn no_batches() -> Self {
+        Error::invalid_request("Invalid request: this revision has no batches")
+    }
+
     /// -32601: no such method.
     pub const fn method_not_found() -> Self {
         Error::new(-32601, "Method not found")

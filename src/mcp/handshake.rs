@@ -79,6 +79,8 @@ impl Introduction {
             elicitation_url: has("/elicitation/url"),
             sampling: has("/sampling"),
             roots: has("/roots"),
+            #[cfg(feature = "tasks")]
+            tasks: has("/extensions/io.modelcontextprotocol~1tasks"),
         };
         Client { name, capabilities }
     }

@@ -1,7 +1,7 @@
 //! Messages of JSON-RPC 2.0 as MCP uses them: read without copying, written into one buffer.
 
 use crate::limits;
-use crate::mcp::Error;
+use crate::mcp::{Error, stateless};
 use heapless::String as Bounded;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
@@ -93,6 +93,23 @@ pub fn read_one(json: &[u8]) -> Result<Message<'_>, Error> {
             if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
         })?
         .message()
+}
+
+/// Reads the messages of a batch, each for itself.
+///
+/// # Errors
+/// -32600 when one is among them that must stand alone: then none of the batch is looked at.
+pub fn read_batch<'a>(messages: &[&'a RawValue]) -> Result<Vec<Result<Message<'a>, Error>>, Error> {
+    let messages: Vec<_> = messages.iter().map(|message| read_one(message.get().as_bytes())).collect();
+    for message in messages.iter().flatten() {
+        if matches!(message, Message::Request { method, .. } if method == "initialize") {
+            return Err(Error::invalid_request("Invalid request: initialize stands alone, not in a batch"));
+        }
+        if stateless::is_claimed(message) {
+            return Err(Error::invalid_request("Invalid request: a batch belongs to another revision than its messages"));
+        }
+    }
+    Ok(messages)
 }
 
 #[derive(Deserialize)]
@@ -245,6 +262,23 @@ mod tests {
         ] {
             assert_eq!(refusal(body), -32600, "{body}");
         }
+    }
+
+    #[test]
+    fn a_batch_with_a_message_that_stands_alone_is_refused_as_a_whole() {
+        fn read(batch: &str) -> Result<Vec<Result<Message<'_>, Error>>, i32> {
+            read_batch(&serde_json::from_str::<Vec<&RawValue>>(batch).unwrap()).map_err(|error| error.code)
+        }
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let initialize = r#"{"jsonrpc":"2.0","id":2,"method":"initialize","params":{}}"#;
+        let claims =
+            r#"{"jsonrpc":"2.0","id":2,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":5}}}"#;
+        for alone in [initialize, claims] {
+            assert_eq!(read(&format!("[{ping},{alone}]")).map(drop), Err(-32600), "{alone}");
+        }
+        let batch = format!("[{ping},1]");
+        let messages = read(&batch);
+        assert!(matches!(messages.as_deref(), Ok([Ok(Message::Request { .. }), Err(Error { code: -32600, .. })])));
     }
 
     #[test]

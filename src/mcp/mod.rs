@@ -22,6 +22,16 @@ mod revision;
 mod session;
 mod stateless;
 mod subscription;
+#[cfg(feature = "tasks")]
+mod task;
+#[cfg(feature = "tasks")]
+mod task_message;
+#[cfg(feature = "tasks")]
+mod task_request;
+#[cfg(feature = "tasks")]
+mod task_running;
+#[cfg(feature = "tasks")]
+mod task_store;
 mod tools;
 mod work;
 
@@ -31,12 +41,20 @@ pub use engine::{Action, Caller, Engine, Headed, Peer};
 pub use error::Error;
 pub use handshake::Implementation;
 pub(crate) use logging::notification as log_message;
-pub use message::{Body, Id, Message, error, error_without_null, read, read_one};
+pub use message::{Body, Id, Message, error, error_without_null, read, read_batch, read_one};
 pub use progress::Token;
 pub use revision::Revision;
 pub use session::Session;
 pub use stateless::{Dialect, Envelope, Headers, dialect};
 pub use subscription::Subscription;
 pub(crate) use subscription::change_notification;
+#[cfg(feature = "tasks")]
+pub use task::TaskId;
+#[cfg(feature = "tasks")]
+pub(crate) use task_message::related as related_to_task;
+#[cfg(feature = "tasks")]
+pub use task_request::TaskAction;
+#[cfg(feature = "tasks")]
+pub(crate) use task_request::TaskWanted;
 pub use work::Pending;
 pub(crate) use work::{Finished, Work};

@@ -108,27 +108,42 @@ struct Argument<'a> {
     value: Cow<'a, str>,
 }
 
-/// Writes the members of the result of `completion/complete`.
-pub(super) fn complete(json: &mut Vec<u8>, catalog: &Catalog, params: Option<&RawValue>) -> Result<(), Error> {
-    let params = params.and_then(|params| serde_json::from_str::<CompleteParams<'_>>(params.get()).ok());
-    let params =
-        params.ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
-    let completers: &[Completer] = match &params.reference {
-        Reference::Prompt { name } => {
-            &catalog.prompt(name).ok_or_else(|| Error::invalid_params("Unknown prompt"))?.spec.completions
-        }
-        Reference::Resource { uri } => {
-            let known = catalog.resources().iter().find(|resource| resource.about.uri.as_str() == uri);
-            &known.ok_or_else(|| Error::invalid_params("Unknown resource template"))?.about.completions
-        }
-    };
-    let completer = completers.iter().find(|completer| completer.argument == params.argument.name);
-    let values = completer.map(|completer| completer.complete(&params.argument.value)).unwrap_or_default();
-    let shown = &values[..values.len().min(limits::COMPLETIONS)];
-    json.extend_from_slice(br#""completion":{"values":"#);
-    value(json, shown);
-    member(json, "total", &values.len());
-    member(json, "hasMore", &(shown.len() < values.len()));
-    json.push(b'}');
-    Ok(())
+/// What a client wants completed.
+pub(super) struct Completion<'a> {
+    /// What a token needs for it: the same as for that which is completed.
+    pub(super) scope: &'a str,
+    completers: &'a [Completer],
+    argument: Argument<'a>,
+}
+
+impl<'a> Completion<'a> {
+    pub(super) fn read(catalog: &'a Catalog, params: Option<&'a RawValue>) -> Result<Self, Error> {
+        let params = params.and_then(|params| serde_json::from_str::<CompleteParams<'_>>(params.get()).ok());
+        let CompleteParams { reference, argument } =
+            params.ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
+        let (scope, completers) = match reference {
+            Reference::Prompt { name } => {
+                let prompt = catalog.prompt(&name).ok_or_else(|| Error::invalid_params("Unknown prompt"))?;
+                (prompt.scope(), &prompt.spec.completions)
+            }
+            Reference::Resource { uri } => {
+                let known = catalog.resources().iter().find(|resource| resource.about.uri.as_str() == uri);
+                let known = known.ok_or_else(|| Error::invalid_params("Unknown resource template"))?;
+                (known.scope(), &known.about.completions)
+            }
+        };
+        Ok(Completion { scope, completers, argument })
+    }
+
+    /// Writes the members of the result of `completion/complete`.
+    pub(super) fn write(&self, json: &mut Vec<u8>) {
+        let completer = self.completers.iter().find(|completer| completer.argument == self.argument.name);
+        let values = completer.map(|completer| completer.complete(&self.argument.value)).unwrap_or_default();
+        let shown = &values[..values.len().min(limits::COMPLETIONS)];
+        json.extend_from_slice(br#""completion":{"values":"#);
+        value(json, shown);
+        member(json, "total", &values.len());
+        member(json, "hasMore", &(shown.len() < values.len()));
+        json.push(b'}');
+    }
 }

@@ -3,7 +3,9 @@
 use crate::mcp::answer::Cache;
 use crate::mcp::ask::{self, Answers, Fingerprint, Round};
 use crate::mcp::message::result;
-use crate::mcp::{Action, Caller, Engine, Error, Id, Peer, Pending, Token, Work, engine, list, param, prompts, resources, tools};
+use crate::mcp::prompts::{self, Completion};
+use crate::mcp::{Action, Caller, Engine, Error, Id, Peer, Pending, Subscription, Token, Work};
+use crate::mcp::{engine, list, param, resources, tools};
 use crate::tool::{Arguments, AskError, Tool, ToolError};
 use engine::reply;
 use serde_json::Value;
@@ -66,11 +68,18 @@ impl Engine {
             let told = ToolError::from(AskError::Unsupported);
             return Ok(reply(self.result(peer, request.id, Cache::No, |json| tools::write_refusal(json, &told))));
         }
+        #[cfg(feature = "tasks")]
+        let task = self.task_wanted(peer, spec, request.params)?;
         if let Some(header) = caller.header.filter(|_| peer.revision.is_stateless()) {
-            param::check(spec.params(), params.arguments, header)?;
+            param::check(&spec.params, params.arguments, header)?;
         }
         match tool.read(params.arguments) {
-            Ok(arguments) => self.run(peer, caller, request, Work::Tool(tool.clone()), arguments),
+            Ok(arguments) => {
+                let action = self.run(peer, caller, request, Work::Tool(tool.clone()), arguments);
+                #[cfg(feature = "tasks")]
+                let action = action.map(|action| action.with_task(task));
+                action
+            }
             // MCP 2025-11-25, server/tools, error handling: bad input is a result, so that the model can mend it.
             Err(refusal) => Ok(reply(self.result(peer, request.id, Cache::No, |json| tools::write_refusal(json, &refusal)))),
         }
@@ -118,20 +127,45 @@ impl Engine {
         };
         let progress = Token::of(request.params);
         let (id, peer) = (request.id.clone(), peer.clone());
-        Ok(Action::Run(Box::new(Pending { id, work, arguments, progress, peer, answers, fingerprint })))
+        Ok(Action::Run(Box::new(Pending {
+            id,
+            work,
+            arguments,
+            progress,
+            peer,
+            answers,
+            fingerprint,
+            #[cfg(feature = "tasks")]
+            task: None,
+        })))
     }
 
-    pub(super) fn complete(&self, peer: &Peer, request: &Request<'_>) -> Result<Action, Error> {
-        let mut members = Vec::new();
-        prompts::complete(&mut members, &self.catalog, request.params)?;
-        Ok(reply(self.result(peer, request.id, Cache::No, |json| json.extend_from_slice(&members))))
+    pub(super) fn complete(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
+        let completion = Completion::read(&self.catalog, request.params)?;
+        if !caller.principal.scopes.contains(completion.scope) {
+            return Ok(Action::Forbid { id: request.id.clone(), scope: completion.scope.to_owned() });
+        }
+        Ok(reply(self.result(peer, request.id, Cache::No, |json| completion.write(json))))
+    }
+
+    pub(super) fn listen(&self, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
+        let subscription = Subscription::read(request.id, request.params)?;
+        // A resource that there is not (yet) needs no scope: there is nothing to hear of it.
+        let watched = subscription.resources().filter_map(|uri| self.catalog.resource(uri)).map(|(resource, _)| resource.scope());
+        let missing = { watched }.find(|scope| !caller.principal.scopes.contains(scope));
+        Ok(match missing {
+            Some(scope) => Action::Forbid { id: request.id.clone(), scope: scope.to_owned() },
+            None => Action::Listen(subscription),
+        })
     }
 
     pub(super) fn watch(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
         let uri = resources::uri(request.params)?;
-        let known = self.catalog.resource(&uri).filter(|(resource, _)| caller.principal.scopes.contains(resource.scope()));
-        if known.is_none() {
+        let Some((resource, _)) = self.catalog.resource(&uri) else {
             return Err(Error::resource_not_found(shortened(&uri), peer.revision));
+        };
+        if !caller.principal.scopes.contains(resource.scope()) {
+            return Ok(Action::Forbid { id: request.id.clone(), scope: resource.scope().to_owned() });
         }
         let answer = result(request.id, |json| json.extend_from_slice(b"{}"));
         Ok(Action::Watch { uri: uri.into_owned(), begins: request.method == "resources/subscribe", answer })
@@ -142,4 +176,90 @@ impl Engine {
 fn shortened(name: &str) -> &str {
     const CHARS: usize = 64;
     name.char_indices().nth(CHARS).map_or(name, |(end, _)| &name[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Nothing;
+    use crate::limits;
+    use crate::mcp::{Implementation, Revision, read_one};
+    use crate::principal::{Principal, Scopes};
+    use crate::seal::KeyRing;
+    use crate::tool::{Catalog, Contents, Prompt, Resource};
+    use crate::world::{Kernel, Now, World};
+    use serde_json::json;
+    use std::rc::Rc;
+
+    const NOW: Now = Now { unix: limits::BUILD_UNIX_SECS, uptime_ms: 0 };
+
+    fn engine() -> Engine {
+        let mut catalog = Catalog::default();
+        catalog.add(Tool::new("wipe", "Wipes the disk").destroys().scope("disk").handler(|_| async { Ok("") })).unwrap();
+        let lamp = Resource::new("lamp://{room}", "A lamp").scope("lamp").complete("room", |_| vec!["hall".to_owned()]);
+        catalog.add_resource(lamp.handler(|_| async { Ok(Contents::text("lamp://hall", "on")) })).unwrap();
+        let report =
+            Prompt::new("report", "A report").scope("talk").arg("room", "").complete("room", |_| vec!["hall".to_owned()]);
+        catalog.add_prompt(report.handler(|_| async { Ok("") })).unwrap();
+        let keys = KeyRing::generate(&World { now: NOW, random: &Kernel::new(), audit: &Nothing });
+        Engine::new(Implementation::new("test", "1"), catalog, Rc::new(keys)).tells_changes(true)
+    }
+
+    fn asked(revision: Revision, scopes: &str, method: &str, params: &Value) -> Action {
+        let mut peer = Peer { is_initialized: true, ..Peer::stranger(revision) };
+        let principal = Principal::anonymous(Scopes::parse(scopes, |_| true));
+        let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).to_string();
+        let caller = Caller { principal: &principal, now: NOW, header: None };
+        engine().receive(&mut peer, caller, read_one(message.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_a_token_does_not_cover_is_neither_listed_nor_given_and_the_missing_scope_is_named() {
+        let completion = |reference: Value| json!({"ref": reference, "argument": {"name": "room", "value": ""}});
+        let uri = json!({"uri": "lamp://hall"});
+        let of_template = completion(json!({"type": "ref/resource", "uri": "lamp://{room}"}));
+        let watch = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["no://such", "lamp://hall"]}});
+        let report = json!({"name": "report", "arguments": {"room": "hall"}});
+        let (old, new) = (Revision::NEWEST, Revision::V2026_07_28);
+        for (revisions, method, params, scope) in [
+            (&[old, new][..], "tools/call", &json!({"name": "wipe"}), "disk"),
+            (&[old, new], "resources/read", &uri, "lamp"),
+            (&[old], "resources/subscribe", &uri, "lamp"),
+            (&[old], "resources/unsubscribe", &uri, "lamp"),
+            (&[new], "subscriptions/listen", &watch, "lamp"),
+            (&[old, new], "completion/complete", &of_template, "lamp"),
+            (&[old, new], "prompts/get", &report, "talk"),
+            (&[old, new], "completion/complete", &completion(json!({"type": "ref/prompt", "name": "report"})), "talk"),
+        ] {
+            for revision in revisions {
+                for scopes in ["", "other"] {
+                    let Action::Forbid { scope: named, .. } = asked(*revision, scopes, method, params) else {
+                        panic!("{revision:?} {method}");
+                    };
+                    assert_eq!(named, scope, "{method}");
+                }
+                let action = asked(*revision, scope, method, params);
+                let is_error = matches!(&action, Action::Reply(_, json) if json.windows(7).any(|part| part == b"\"error\""));
+                assert!(!is_error && !matches!(action, Action::Forbid { .. }), "{revision:?} {method}: {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lists_show_what_a_token_covers_in_both_dialects() {
+        let lists = [
+            ("tools/list", "tools", "disk"),
+            ("resources/templates/list", "resourceTemplates", "lamp"),
+            ("prompts/list", "prompts", "talk"),
+        ];
+        for (method, member, scope) in lists {
+            for revision in [Revision::NEWEST, Revision::V2026_07_28] {
+                for (scopes, length) in [("", 0), ("math other", 0), (scope, 1)] {
+                    let Action::Reply(_, json) = asked(revision, scopes, method, &json!({})) else { panic!("{method}") };
+                    let answer: Value = serde_json::from_slice(&json).unwrap();
+                    assert_eq!(answer["result"][member].as_array().map(Vec::len), Some(length), "{method} {scopes}");
+                }
+            }
+        }
+    }
 }

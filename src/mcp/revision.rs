@@ -55,6 +55,11 @@ impl Revision {
         self >= Revision::V2026_07_28
     }
 
+    /// Whether a client asks for a call to be a task. Later ones leave that to the server.
+    pub fn has_task_requests(self) -> bool {
+        self == Revision::V2025_11_25
+    }
+
     /// Whether things carry icons.
     pub fn has_icons(self) -> bool {
         self >= Revision::V2025_11_25
@@ -144,20 +149,37 @@ mod tests {
         }
     }
 
+    /// A question, and its answer for each revision from the oldest to the newest.
+    type Feature = (&'static str, fn(Revision) -> bool, [bool; 5]);
+
+    const FEATURES: [Feature; 13] = [
+        ("is_stateless", Revision::is_stateless, [false, false, false, false, true]),
+        ("has_task_requests", Revision::has_task_requests, [false, false, false, true, false]),
+        ("has_icons", Revision::has_icons, [false, false, false, true, true]),
+        ("has_audio", Revision::has_audio, [false, true, true, true, true]),
+        ("has_links", Revision::has_links, [false, false, true, true, true]),
+        ("has_elicitation", Revision::has_elicitation, [false, false, true, true, true]),
+        ("has_elicitation_url", Revision::has_elicitation_url, [false, false, false, true, true]),
+        ("names_completions", Revision::names_completions, [false, true, true, true, true]),
+        ("has_priming", Revision::has_priming, [false, false, false, true, false]),
+        ("has_batches", Revision::has_batches, [false, true, false, false, false]),
+        ("has_annotations", Revision::has_annotations, [false, true, true, true, true]),
+        ("has_titles", Revision::has_titles, [false, false, true, true, true]),
+        ("has_structured_output", Revision::has_structured_output, [false, false, true, true, true]),
+    ];
+
     #[test]
     fn each_feature_has_its_revisions() {
-        let having = |has: fn(Revision) -> bool| Revision::ALL.into_iter().filter(|revision| has(*revision)).count();
-        assert_eq!(having(Revision::has_batches), 1);
-        assert_eq!(having(Revision::has_annotations), 4);
-        assert_eq!(having(Revision::has_audio), 4);
-        assert_eq!(having(Revision::names_completions), 4);
-        assert_eq!(having(Revision::has_titles), 3);
-        assert_eq!(having(Revision::has_links), 3);
-        assert_eq!(having(Revision::has_structured_output), 3);
-        assert_eq!(having(Revision::has_elicitation), 3);
-        assert_eq!(having(Revision::has_icons), 2);
-        assert_eq!(having(Revision::has_elicitation_url), 2);
-        assert_eq!(having(Revision::has_priming), 1);
-        assert_eq!(having(Revision::is_stateless), 1);
+        for (name, has, wanted) in FEATURES {
+            assert_eq!(Revision::ALL.map(has), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_question_is_left_out() {
+        let source = include_str!("revision.rs").split("mod tests").next().unwrap();
+        let questions: Vec<_> =
+            source.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.strip_suffix("(self) -> bool {")).collect();
+        assert_eq!(questions, FEATURES.map(|(name, ..)| name));
     }
 }

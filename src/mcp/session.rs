@@ -2,14 +2,17 @@
 
 use crate::limits;
 use crate::mcp::{Peer, Revision};
+use crate::principal::Principal;
 use crate::seal::{KeyRing, Purpose, Reader, Writer};
 use crate::tool::{Capabilities, Client};
 use crate::world::World;
 use heapless::String as Bounded;
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
 
 /// What an `Mcp-Session-Id` says (MCP 2025-11-25, basic/transports, session management). It is no proof of who calls:
-/// that is the bearer token's part, and a session answers only to the subject that opened it.
+/// that is the bearer token's part, and a session answers only to the person who opened it, through the client that he did
+/// it with. It does not name the grant: a client that its user lets do more goes on with the session that it has, and
+/// knows no way to begin another (TypeScript SDK 1 and 2). The older grant ends with the newer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Names it among all sessions.
@@ -22,11 +25,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new session of `subject`, through the client that `peer` is.
-    pub fn open(world: &World<'_>, peer: Peer, subject: &str) -> Self {
+    /// A new session of `principal`, through the client that `peer` is.
+    pub fn open(world: &World<'_>, peer: Peer, principal: &Principal) -> Self {
         let nonce = u64::from_be_bytes(world.bytes());
         let Peer { revision, client, .. } = peer;
-        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, client, owner: owner(subject) }
+        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, client, owner: owner(principal) }
     }
 
     /// The id: letters, digits, `-` and `_`.
@@ -42,8 +45,8 @@ impl Session {
         fields.finish().map_or_else(|_| String::new(), |payload| keys.seal(Purpose::Session, &payload))
     }
 
-    /// The session of `subject` with this id, unless it is forged, out of date or somebody else's.
-    pub fn read(world: &World<'_>, keys: &KeyRing, id: &[u8], subject: &str) -> Option<Session> {
+    /// The session of `principal` with this id, unless it is forged, out of date or somebody else's.
+    pub fn read(world: &World<'_>, keys: &KeyRing, id: &[u8], principal: &Principal) -> Option<Session> {
         let payload = keys.open(Purpose::Session, id).ok()?;
         let mut fields = Reader::new(&payload);
         let revision = Revision::numbered(fields.u8().ok()?)?;
@@ -52,7 +55,7 @@ impl Session {
         let name = Bounded::try_from(fields.text().ok()?).ok()?;
         fields.end().ok()?;
         let session = Session { nonce, expires, revision, client: Client { name, capabilities }, owner: owned };
-        (session.expires > world.now.unix && session.owner == owner(subject)).then_some(session)
+        (session.expires > world.now.unix && session.owner == owner(principal)).then_some(session)
     }
 
     /// What the engine knows of the client that opened it.
@@ -61,10 +64,13 @@ impl Session {
     }
 }
 
-/// Enough of a hash to tell subjects apart without naming them in a header.
-fn owner(subject: &str) -> [u8; 16] {
+/// Enough of a hash to tell people and their clients apart without naming them in a header.
+fn owner(principal: &Principal) -> [u8; 16] {
+    let mut context = Context::new(&SHA256);
+    context.update(&principal.client.0);
+    context.update(principal.subject.as_bytes());
     let mut owner = [0; 16];
-    owner.copy_from_slice(&digest(&SHA256, subject.as_bytes()).as_ref()[..16]);
+    owner.copy_from_slice(&context.finish().as_ref()[..16]);
     owner
 }
 
@@ -72,6 +78,7 @@ fn owner(subject: &str) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::audit::Nothing;
+    use crate::principal::{ClientTag, GrantId, Scopes};
     use crate::world::{Now, Random};
     use std::cell::Cell;
 
@@ -91,20 +98,29 @@ mod tests {
         World { now: Now { unix: limits::BUILD_UNIX_SECS + secs, uptime_ms: 0 }, random: &Counting, audit: &Nothing }
     }
 
+    fn principal(subject: &str, client: u8, grant: u8) -> Principal {
+        let subject = Bounded::try_from(subject).unwrap();
+        let (client, grant) = (ClientTag([client; 8]), GrantId([grant; 16]));
+        Principal { subject, client, grant, scopes: Scopes::none() }
+    }
+
     fn session() -> Session {
         let client = Client { name: Bounded::try_from("c").unwrap(), capabilities: Capabilities::from_bits(5) };
-        Session::open(&world(0), Peer { client, ..Peer::stranger(Revision::V2025_06_18) }, "ada")
+        Session::open(&world(0), Peer { client, ..Peer::stranger(Revision::V2025_06_18) }, &principal("ada", 1, 1))
     }
 
     #[test]
-    fn a_session_answers_only_to_its_subject_in_its_time_and_under_its_keys() {
+    fn a_session_answers_only_to_its_person_and_client_in_its_time_and_under_its_keys() {
         let keys = KeyRing::generate(&world(0));
         let id = session().seal(&keys);
-        let read = |keys: &KeyRing, secs, subject| Session::read(&world(secs), keys, id.as_bytes(), subject);
-        assert!(read(&keys, 0, "bob").is_none());
-        assert!(read(&keys, limits::SESSION_SECS, "ada").is_none());
-        assert!(read(&KeyRing::generate(&world(0)), 0, "ada").is_none());
-        let peer = read(&keys, limits::SESSION_SECS - 1, "ada").unwrap().peer();
+        let read = |keys: &KeyRing, secs, principal: Principal| Session::read(&world(secs), keys, id.as_bytes(), &principal);
+        let ada = || principal("ada", 1, 1);
+        assert!(read(&keys, 0, principal("bob", 1, 1)).is_none());
+        assert!(read(&keys, 0, principal("ada", 2, 1)).is_none());
+        assert!(read(&keys, limits::SESSION_SECS, ada()).is_none());
+        assert!(read(&KeyRing::generate(&world(0)), 0, ada()).is_none());
+        assert!(read(&keys, 0, principal("ada", 1, 2)).is_some(), "she has signed in once more");
+        let peer = read(&keys, limits::SESSION_SECS - 1, ada()).unwrap().peer();
         assert_eq!((peer.revision, peer.client.name.as_str()), (Revision::V2025_06_18, "c"));
         assert_eq!(peer.client.capabilities.bits(), 5);
     }
@@ -117,7 +133,7 @@ mod tests {
         for position in 0..id.len() {
             let mut changed = id.clone().into_bytes();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
-            assert!(Session::read(&world(0), &keys, &changed, "ada").is_none());
+            assert!(Session::read(&world(0), &keys, &changed, &principal("ada", 1, 1)).is_none());
         }
     }
 }

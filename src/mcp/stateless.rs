@@ -22,6 +22,13 @@ pub struct Headers<'a> {
     pub name: Option<&'a str>,
 }
 
+impl Headers<'_> {
+    /// Whether they name a revision of the stateless dialect: all are, from the first on (they compare as texts).
+    pub fn are_stateless(&self) -> bool {
+        self.version.is_some_and(|version| version >= Revision::V2026_07_28.as_str())
+    }
+}
+
 /// What a request says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
@@ -66,9 +73,13 @@ pub fn dialect(message: &Message<'_>, headers: &Headers<'_>) -> Result<Dialect, 
     let (method, params, is_request) = match message {
         Message::Request { method, params, .. } => (method, *params, true),
         Message::Notification { method, params } => (method, *params, false),
+        // There, nobody asks a client anything that it could answer like this.
+        Message::Response { .. } if headers.are_stateless() => {
+            return Err(Error::invalid_request("Invalid request: this revision has no answers of clients"));
+        }
         Message::Response { .. } => return Ok(Dialect::Handshake),
     };
-    let is_header_stateless = headers.version.is_some_and(is_stateless);
+    let is_header_stateless = headers.are_stateless();
     let meta = meta(params);
     let claim = meta.as_ref().and_then(|meta| meta.version);
     match (claim, meta) {
@@ -95,9 +106,14 @@ fn mismatch() -> Error {
     Error::header_mismatch("initialize belongs to the handshake dialect; MCP-Protocol-Version names the stateless one")
 }
 
-/// Whether a version is one of the stateless dialect: all are, from the first on (they compare as texts).
-fn is_stateless(version: &str) -> bool {
-    version >= Revision::V2026_07_28.as_str()
+/// Whether a message says that it is of the stateless dialect, rightly or not.
+pub(super) fn is_claimed(message: &Message<'_>) -> bool {
+    match message {
+        Message::Request { params, .. } | Message::Notification { params, .. } => {
+            meta(*params).is_some_and(|meta| meta.version.is_some())
+        }
+        Message::Response { .. } => false,
+    }
 }
 
 fn meta(params: Option<&RawValue>) -> Option<Meta<'_>> {
@@ -166,6 +182,8 @@ fn named(method: &str, params: Option<&RawValue>) -> Option<String> {
     let member = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        #[cfg(feature = "tasks")]
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return None,
     };
     let params: Value = serde_json::from_str(params?.get()).ok()?;
@@ -258,6 +276,14 @@ mod tests {
         assert_eq!(refusal("initialize", &json!({"protocolVersion": VERSION}), &headers("initialize", None)), -32020);
         let whole = json!({"_meta": meta_of(&json!(VERSION))});
         assert!(matches!(told("initialize", &whole, &headers("initialize", None)), Ok(Dialect::Stateless(_))));
+    }
+
+    #[test]
+    fn an_answer_belongs_to_the_handshake_dialect() {
+        let message = read_one(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#).unwrap();
+        let of = |version| dialect(&message, &Headers { version, ..Headers::default() }).map_err(|error| error.code);
+        assert_eq!(of(Some(VERSION)), Err(-32600));
+        assert_eq!((of(Some("2025-11-25")), of(None)), (Ok(Dialect::Handshake), Ok(Dialect::Handshake)));
     }
 
     #[test]

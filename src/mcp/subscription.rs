@@ -55,6 +55,11 @@ impl Subscription {
         Ok(Box::new(Subscription { id: id.clone(), filter }))
     }
 
+    /// The resources that it watches.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &str> {
+        self.filter.resource_subscriptions.iter().map(String::as_str)
+    }
+
     /// The first message of the stream: what will be heard of.
     pub(crate) fn acknowledged(&self) -> Vec<u8> {
         self.notification("notifications/subscriptions/acknowledged", |json| member(json, "notifications", &self.filter))

@@ -3,7 +3,9 @@
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Revision, content};
-use crate::tool::{Arg, Effect, Output, Spec, ToolError};
+#[cfg(feature = "tasks")]
+use crate::tool::TaskSupport;
+use crate::tool::{Arg, Effect, Output, Spec, Tool, ToolError, Yield};
 use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -29,6 +31,10 @@ pub(super) fn write_tool(json: &mut Vec<u8>, spec: &Spec, revision: Revision) {
     }
     if revision.has_icons() && !spec.icons.is_empty() {
         member(json, "icons", &spec.icons);
+    }
+    #[cfg(feature = "tasks")]
+    if revision.has_task_requests() && spec.task_support != TaskSupport::Forbidden {
+        member(json, "execution", &serde_json::json!({ "taskSupport": spec.task_support.as_str() }));
     }
     json.push(b'}');
 }
@@ -90,8 +96,26 @@ pub(super) fn read_call(params: Option<&RawValue>) -> Result<CallParams<'_>, Err
     call.ok_or_else(|| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))
 }
 
+/// Writes the members of the result of a call; `true` where it tells of a failure.
+pub(super) fn write_outcome(json: &mut Vec<u8>, revision: Revision, tool: &Tool, outcome: &Result<Yield, ToolError>) -> bool {
+    let refusal = match outcome {
+        Ok(Yield::Output(output)) => match tool.check(output) {
+            Ok(()) => {
+                write_output(json, revision, output);
+                return false;
+            }
+            Err(fault) => fault,
+        },
+        // A handler yields what its kind yields: the builders let nothing else be written.
+        Ok(_) => ToolError::new("The handler yielded something else"),
+        Err(refusal) => refusal.clone(),
+    };
+    write_refusal(json, &refusal);
+    true
+}
+
 /// Writes the members of a result.
-pub(super) fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
+fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
     json.extend_from_slice(br#""content":["#);
     for (index, content) in output.content.iter().enumerate() {
         if index > 0 {

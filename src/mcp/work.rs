@@ -1,6 +1,8 @@
 //! Work that is to be done, and what becomes of it.
 
 use crate::limits;
+#[cfg(feature = "tasks")]
+use crate::mcp::TaskWanted;
 use crate::mcp::answer::Cache;
 use crate::mcp::ask::{Answers, Fingerprint, Round};
 use crate::mcp::message::result;
@@ -24,6 +26,9 @@ pub struct Pending {
     /// What the client has answered already, in the stateless dialect.
     pub(crate) answers: Answers,
     pub(crate) fingerprint: Fingerprint,
+    /// Whether it is to be a task.
+    #[cfg(feature = "tasks")]
+    pub(crate) task: Option<TaskWanted>,
 }
 
 /// What is to be done.
@@ -92,17 +97,15 @@ impl Engine {
         let Finished { id, work, peer } = *pending;
         let revision = peer.revision;
         match (outcome, work) {
-            (Ok(Yield::Output(output)), Work::Tool(tool)) => match tool.check(output) {
-                Ok(()) => self.result(peer, id, Cache::No, |json| tools::write_output(json, revision, output)),
-                Err(fault) => self.result(peer, id, Cache::No, |json| tools::write_refusal(json, &fault)),
-            },
+            (outcome, Work::Tool(tool)) => self.result(peer, id, Cache::No, |json| {
+                tools::write_outcome(json, revision, tool, outcome);
+            }),
             (Ok(Yield::Contents(contents)), _) => {
                 self.result(peer, id, Cache::Never, |json| resources::write_contents(json, contents))
             }
             (Ok(Yield::Messages(messages)), Work::Prompt(prompt)) => {
                 self.result(peer, id, Cache::No, |json| prompts::write_messages(json, &prompt.spec.about, messages, revision))
             }
-            (Err(refusal), Work::Tool(_)) => self.result(peer, id, Cache::No, |json| tools::write_refusal(json, refusal)),
             (Err(refusal), _) => error(Some(id), &Error::internal(refusal.to_string())),
             // A handler yields what its kind yields: the builders let nothing else be written.
             (Ok(_), _) => error(Some(id), &Error::internal("The handler yielded something else")),

@@ -7,7 +7,7 @@ use super::page::Step;
 use super::pkce::Challenge;
 use super::redirect::RedirectUri;
 use super::resource::Target;
-use super::transaction::{Browser, Request, Transaction, refusal};
+use super::transaction::{Asker, Browser, Request, Transaction, refusal};
 use super::{Authority, Base, Error, Mode, scope};
 use crate::audit::Event;
 use crate::limits;
@@ -68,8 +68,8 @@ impl Authority {
         }
         match self.asked(base, &parameters) {
             Ok((challenge, target, scopes)) => {
-                let (client, client_name) = (client.tag, client.name);
-                Ok(Request { client, client_name, redirect_uri, state, challenge, scopes, target })
+                let asker = Asker::Browser { redirect_uri, state, challenge };
+                Ok(Request { client: client.tag, client_name: client.name, scopes, target, asker })
             }
             Err(error) => Err(Refused::There(error, refusal(&redirect_uri, state.as_deref(), &base.origin, error))),
         }
@@ -83,13 +83,18 @@ impl Authority {
             return Err(Error::invalid_request("response_mode must be query."));
         }
         let challenge = Challenge::parse(parameters.one("code_challenge")?, parameters.one("code_challenge_method")?)?;
-        let mut resources = parameters.all("resource").filter(|resource| !resource.is_empty());
-        let target = match (resources.next(), resources.next()) {
-            (None, _) => Target::whole(base),
-            (Some(resource), None) => Target::named(resource, self.settings().bases(base))?,
-            (Some(_), Some(_)) => return Err(Error::invalid_target("A token is for one resource.")),
-        };
+        let target = self.target(base, parameters)?;
         Ok((challenge, target, scope::offered(&self.scopes(), parameters.one("scope")?)))
+    }
+
+    /// What the tokens will be for. RFC 8707 2.
+    pub(super) fn target(&self, base: &Base, parameters: &Parameters<'_>) -> Result<Target, Error> {
+        let mut resources = parameters.all("resource").filter(|resource| !resource.is_empty());
+        match (resources.next(), resources.next()) {
+            (None, _) => Ok(Target::whole(base)),
+            (Some(resource), None) => Target::named(resource, self.settings().bases(base)),
+            (Some(_), Some(_)) => Err(Error::invalid_target("A token is for one resource.")),
+        }
     }
 }
 

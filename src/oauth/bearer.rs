@@ -79,15 +79,17 @@ impl Authority {
         if allowance.target.endpoints.intersection(endpoints).is_none() {
             return Err(Refusal::because("token for another endpoint"));
         }
-        let denied = self.denied.borrow();
-        if denied.epoch() > allowance.epoch || denied.has_access(allowance.grant, counter) {
+        if !self.admits(allowance.way, allowance.subject) {
+            return Err(Refusal::because("token of somebody who is no longer let in"));
+        }
+        if self.denied.borrow().has_access(&allowance.standing(), counter) {
             return Err(Refusal::because("token revoked"));
         }
         Ok(Principal {
             subject: heapless::String::try_from(allowance.subject).map_err(|_| Forged)?,
             client: allowance.client,
             grant: allowance.grant,
-            scopes: Scopes::parse(allowance.scopes, |_| true),
+            scopes: self.limited(&allowance),
         })
     }
 }

@@ -1,15 +1,16 @@
 //! What codes and tokens say.
 
 use super::life::{Deadline, Life};
+use super::login::Way;
 use super::pkce::Challenge;
 use super::redirect::Fingerprint;
 use super::resource::{Audience, Endpoints, Target};
 use crate::limits;
-use crate::principal::{ClientTag, GrantId};
+use crate::principal::{ClientTag, GrantId, Standing};
 use crate::seal::{Forged, Full, KeyRing, Purpose, Reader, Writer};
 
-/// Grant, epoch, client, audience, endpoints, subject and scopes.
-const ALLOWANCE_BYTES: usize = 16 + 4 + 8 + 8 + 1 + 2 + limits::SUBJECT_BYTES + 2 + limits::SCOPES_BYTES;
+/// Grant, epoch, client, audience, endpoints, way, subject and scopes.
+const ALLOWANCE_BYTES: usize = 16 + 4 + 8 + 8 + 1 + 1 + 2 + limits::SUBJECT_BYTES + 2 + limits::SCOPES_BYTES;
 /// A deadline or a life, a fingerprint, a challenge: what a code has beside.
 const BYTES: usize = ALLOWANCE_BYTES + 16 + 16 + 32;
 
@@ -21,15 +22,23 @@ pub(super) struct Allowance<'a> {
     pub(super) epoch: u32,
     pub(super) client: ClientTag,
     pub(super) target: Target,
+    /// How the person signed in.
+    pub(super) way: Way,
     pub(super) subject: &'a str,
     pub(super) scopes: &'a str,
 }
 
 impl<'a> Allowance<'a> {
+    /// What a revocation finds it by.
+    pub(super) fn standing(&self) -> Standing<'a> {
+        let Allowance { subject, client, grant, epoch, .. } = *self;
+        Standing { subject, client, grant, epoch }
+    }
+
     fn write<const N: usize>(&self, fields: Writer<N>) -> Writer<N> {
         let fields = fields.array(&self.grant.0).u32(self.epoch).array(&self.client.0);
         let fields = fields.array(&self.target.audience.0).u8(self.target.endpoints.bits());
-        fields.text(self.subject).text(self.scopes)
+        fields.u8(self.way.number()).text(self.subject).text(self.scopes)
     }
 
     fn read(fields: &mut Reader<'a>) -> Result<Self, Forged> {
@@ -38,6 +47,7 @@ impl<'a> Allowance<'a> {
             epoch: fields.u32()?,
             client: ClientTag(fields.array()?),
             target: Target { audience: Audience(fields.array()?), endpoints: Endpoints::from_bits(fields.u8()?) },
+            way: Way::numbered(fields.u8()?)?,
             subject: fields.text()?,
             scopes: fields.text()?,
         })
@@ -109,6 +119,7 @@ mod tests {
             epoch: 2,
             client: ClientTag([3; 8]),
             target: Target::whole(&Base::new("http://localhost:8787")),
+            way: Way::Pairing,
             subject: &subject,
             scopes: &scopes,
         };

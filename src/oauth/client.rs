@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest;
 
 const SECS_PER_DAY: u64 = 24 * 3600;
+/// Beside the number of redirect URIs: the client may use the device grant.
+const IS_DEVICE: u8 = 0x80;
 /// Salt, day, number and fingerprints of redirect URIs, name.
 const BYTES: usize = 6 + 2 + 1 + 16 * limits::REDIRECT_URIS + 2 + limits::CLIENT_NAME_BYTES;
 
@@ -23,17 +25,37 @@ pub(super) type Name = heapless::String<{ limits::CLIENT_NAME_BYTES }>;
 pub(super) struct Client {
     pub(super) tag: ClientTag,
     pub(super) name: Name,
+    /// Whether it may use the device grant (RFC 8628).
+    pub(super) is_device: bool,
     redirect_uris: heapless::Vec<Fingerprint, { limits::REDIRECT_URIS }>,
+}
+
+/// What goes into a registration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registering<'a> {
+    pub(super) redirect_uris: &'a [RedirectUri],
+    pub(super) name: &'a str,
+    pub(super) is_device: bool,
+}
+
+/// A client, and when it was registered.
+#[derive(Clone, Debug)]
+pub(super) struct Registered {
+    pub(super) client: Client,
+    /// The beginning of that day.
+    pub(super) born_unix: u64,
 }
 
 impl Client {
     /// A `client_id` that proves this registration.
     ///
     /// Its salt makes two clients of the same name and redirect URI two, as they are: on two computers, say.
-    pub(super) fn seal(world: &World<'_>, ring: &KeyRing, redirect_uris: &[RedirectUri], name: &str) -> Result<String, Full> {
+    pub(super) fn seal(world: &World<'_>, ring: &KeyRing, registered: &Registering<'_>) -> Result<String, Full> {
+        let Registering { redirect_uris, name, is_device } = *registered;
         let day = u16::try_from(world.now.unix / SECS_PER_DAY).unwrap_or(u16::MAX);
         let number = u8::try_from(redirect_uris.len()).map_err(|_| Full)?;
-        let mut fields = Writer::<BYTES>::new().array::<6>(&world.bytes()).u16(day).u8(number);
+        let kind = if is_device { number | IS_DEVICE } else { number };
+        let mut fields = Writer::<BYTES>::new().array::<6>(&world.bytes()).u16(day).u8(kind);
         for uri in redirect_uris {
             fields = fields.array(&uri.registered());
         }
@@ -42,16 +64,23 @@ impl Client {
 
     /// Takes a `client_id` apart.
     pub(super) fn open(ring: &KeyRing, client_id: &str) -> Result<Self, Forged> {
+        Client::registered(ring, client_id).map(|registered| registered.client)
+    }
+
+    /// The same with the day of the registration.
+    pub(super) fn registered(ring: &KeyRing, client_id: &str) -> Result<Registered, Forged> {
         let opened = ring.open(Purpose::Client, client_id.as_bytes())?;
         let mut fields = Reader::new(&opened);
-        let (_salt, _day) = (fields.array::<6>()?, fields.u16()?);
+        let (_salt, day) = (fields.array::<6>()?, fields.u16()?);
         let mut redirect_uris = heapless::Vec::new();
-        for _ in 0..fields.u8()? {
+        let kind = fields.u8()?;
+        for _ in 0..kind & !IS_DEVICE {
             redirect_uris.push(fields.array()?).map_err(|_| Forged)?;
         }
         let name = Name::try_from(fields.text()?).map_err(|_| Forged)?;
         fields.end()?;
-        Ok(Client { tag: tag(client_id), name, redirect_uris })
+        let client = Client { tag: tag(client_id), name, is_device: kind & IS_DEVICE != 0, redirect_uris };
+        Ok(Registered { client, born_unix: u64::from(day) * SECS_PER_DAY })
     }
 
     /// The client that sent a request to the token or revocation endpoint. RFC 6749 2.3.
@@ -98,7 +127,7 @@ pub(super) fn is_visible(character: char) -> bool {
 }
 
 /// The first bytes of the SHA-256 of the id: an id has one spelling only, and so one tag.
-fn tag(client_id: &str) -> ClientTag {
+pub(super) fn tag(client_id: &str) -> ClientTag {
     let digest = digest::digest(&digest::SHA256, client_id.as_bytes());
     let mut tag = [0; 8];
     tag.copy_from_slice(&digest.as_ref()[..8]);
@@ -122,6 +151,10 @@ mod tests {
 
     fn uri(text: &str) -> RedirectUri {
         RedirectUri::parse(text, &[]).unwrap()
+    }
+
+    fn seal(bench: &Bench, redirect_uris: &[RedirectUri], name: &str) -> Result<String, Full> {
+        Client::seal(&bench.world(), &bench.ring, &Registering { redirect_uris, name, is_device: true })
     }
 
     fn authenticate(bench: &Bench, form: &str, authorization: Option<&str>) -> Result<Client, Error> {
@@ -200,7 +233,7 @@ mod tests {
     fn a_client_has_the_redirect_uris_that_it_registered() {
         let bench = Bench::new();
         let uris = [uri("http://localhost:1/a"), uri("http://127.0.0.1/b")];
-        let client_id = Client::seal(&bench.world(), &bench.ring, &uris, "name").unwrap();
+        let client_id = seal(&bench, &uris, "name").unwrap();
         let client = Client::open(&bench.ring, &client_id).unwrap();
         assert!(client.has(&uri("http://localhost:2/a")) && client.has(&uri("http://127.0.0.1:9/b")));
         for other in ["http://localhost:1/b", "http://127.0.0.1/a", "http://localhost:1/", "http://[::1]/a"] {
@@ -213,7 +246,7 @@ mod tests {
         let bench = Bench::new();
         let uris: Vec<_> = (0..limits::REDIRECT_URIS).map(|n| uri(&format!("http://localhost/{n}"))).collect();
         let name = "n".repeat(limits::CLIENT_NAME_BYTES);
-        let client_id = Client::seal(&bench.world(), &bench.ring, &uris, &name).unwrap();
+        let client_id = seal(&bench, &uris, &name).unwrap();
         assert!(client_id.len() < 256, "{}", client_id.len());
         assert_eq!(Client::open(&bench.ring, &client_id).unwrap().name, name.as_str());
     }

@@ -4,8 +4,9 @@ use super::claims::{Allowance, Code};
 use super::form::Parameters;
 use super::life::Deadline;
 use super::login::Subject;
-use super::page::Step;
-use super::transaction::Transaction;
+use super::page::{Decision, Step};
+use super::transaction::{Asker, Request, Transaction, refusal};
+use super::waiting::{Granted, State};
 use super::{Authority, Base, Error};
 use crate::audit::Event;
 use crate::limits;
@@ -36,11 +37,12 @@ impl Authority {
                 if scopes.is_empty() && !request.scopes.is_empty() {
                     return Ok(self.consent_page(&transaction, &subject, Some("Tick what you want to allow, or reject.")));
                 }
-                self.approved(world, base, &transaction, &subject, &scopes).map(Step::Redirect)
+                self.approved(world, base, &transaction, &subject, &scopes)
             }
             Some("reject") => {
+                self.spend_transaction(world, &transaction)?;
                 world.audit.record(&Event::Rejected { subject: &subject, client: request.client });
-                Ok(Step::Redirect(request.refusal(&base.origin, Error::access_denied())))
+                Ok(self.turned_away(world, base, request))
             }
             _ => Err(Error::invalid_request("action is approve or reject.")),
         }
@@ -53,28 +55,57 @@ impl Authority {
         transaction: &Transaction,
         subject: &Subject,
         scopes: &Scopes,
-    ) -> Result<String, Error> {
+    ) -> Result<Step, Error> {
         let request = &transaction.request;
-        self.spent.borrow_mut().spend(world.now, transaction.id, transaction.deadline.uptime_ms)?;
+        self.spend_transaction(world, transaction)?;
         let allowance = Allowance {
             grant: GrantId(world.bytes()),
             epoch: self.denied.borrow().epoch(),
             client: request.client,
             target: request.target,
+            way: subject.way(),
             subject,
             scopes: scopes.as_str(),
         };
-        let code = Code {
-            deadline: Deadline::after(limits::CODE_SECS, world.now, self.boot),
-            redirect_uri: request.redirect_uri.exact(),
-            challenge: request.challenge,
-            allowance,
+        let step = match &request.asker {
+            Asker::Browser { redirect_uri, state, challenge } => {
+                let deadline = Deadline::after(limits::CODE_SECS, world.now, self.boot);
+                let code = Code { deadline, redirect_uri: redirect_uri.exact(), challenge: *challenge, allowance };
+                let code = code.seal(&self.ring)?;
+                let granted = [("code", code.as_str()), ("iss", &base.origin)];
+                let parameters: Vec<_> = granted.into_iter().chain(state.as_deref().map(|state| ("state", state))).collect();
+                Step::Redirect(redirect_uri.with(&parameters))
+            }
+            Asker::Device { id, .. } => {
+                let Allowance { grant, epoch, .. } = allowance;
+                let granted = Granted { grant, epoch, way: subject.way(), subject: subject.to_string(), scopes: scopes.clone() };
+                if !self.waiting.borrow_mut().decide(world.now, *id, State::Allowed(Box::new(granted))) {
+                    return Err(Error::invalid_request("The device does not wait any more. Let it show a new code."));
+                }
+                Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: true })
+            }
         };
-        let code = code.seal(&self.ring)?;
         world.audit.record(&Event::Approved { subject, client: request.client, scopes: scopes.as_str() });
-        let granted = [("code", code.as_str()), ("iss", &base.origin)];
-        let parameters: Vec<_> = granted.into_iter().chain(request.state.as_deref().map(|state| ("state", state))).collect();
-        Ok(request.redirect_uri.with(&parameters))
+        Ok(step)
+    }
+
+    /// The person said no: whoever asked is told.
+    pub(super) fn turned_away(&self, world: &World<'_>, base: &Base, request: &Request) -> Step {
+        match &request.asker {
+            Asker::Browser { redirect_uri, state, .. } => {
+                Step::Redirect(refusal(redirect_uri, state.as_deref(), &base.origin, Error::access_denied()))
+            }
+            Asker::Device { id, .. } => {
+                self.waiting.borrow_mut().decide(world.now, *id, State::Denied);
+                Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: false })
+            }
+        }
+    }
+
+    /// A request is decided once. Its sign-in page may still be open and lead here anew: by then that is too old, too.
+    fn spend_transaction(&self, world: &World<'_>, transaction: &Transaction) -> Result<(), Error> {
+        let until_ms = world.now.uptime_ms + limits::LOGIN_SECS * 1000;
+        Ok(self.spent.borrow_mut().spend(world.now, transaction.id, until_ms)?)
     }
 }
 
@@ -150,6 +181,19 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(bench.audit.has("Rejected"));
+    }
+
+    #[test]
+    fn what_was_rejected_cannot_be_approved_and_what_was_approved_not_rejected() {
+        let bench = Bench::new();
+        let page = bench.consent_page();
+        assert!(matches!(send(&bench, &page, &[("action", "reject")]), Step::Redirect(_)));
+        for fields in [APPROVE, &[("action", "reject")]] {
+            assert!(matches!(send(&bench, &page, fields), Step::Refuse(error) if error.status() == 400));
+        }
+        let page = bench.consent_page();
+        assert!(matches!(send(&bench, &page, APPROVE), Step::Redirect(_)));
+        assert!(matches!(send(&bench, &page, &[("action", "reject")]), Step::Refuse(_)));
     }
 
     #[test]

@@ -11,11 +11,12 @@ pub struct Error {
     description: &'static str,
     reason: &'static str,
     challenge: Option<&'static str>,
+    retry_secs: Option<u64>,
 }
 
 impl Error {
     const fn new(status: u16, code: &'static str, description: &'static str) -> Self {
-        Error { status, code, description, reason: description, challenge: None }
+        Error { status, code, description, reason: description, challenge: None, retry_secs: None }
     }
 
     /// The request itself is wrong. RFC 6749 5.2.
@@ -56,7 +57,32 @@ impl Error {
 
     /// RFC 6749 5.2.
     pub(super) const fn unsupported_grant_type() -> Self {
-        Error::new(400, "unsupported_grant_type", "grant_type is authorization_code or refresh_token.")
+        Error::new(400, "unsupported_grant_type", "This grant_type is not supported here.")
+    }
+
+    /// The client is not registered for this grant. RFC 6749 5.2.
+    pub(super) const fn unauthorized_client() -> Self {
+        Error::new(400, "unauthorized_client", "The client is not registered for this grant.")
+    }
+
+    /// Nobody has decided yet. RFC 8628 3.5.
+    pub(super) const fn authorization_pending() -> Self {
+        Error::new(400, "authorization_pending", "Nobody has allowed it yet.")
+    }
+
+    /// Nor then, and the device asks too often. RFC 8628 3.5.
+    pub(super) const fn slow_down() -> Self {
+        Error::new(400, "slow_down", "Nobody has allowed it yet. Wait five seconds longer between two requests.")
+    }
+
+    /// Nobody has decided in time. RFC 8628 3.5.
+    pub(super) const fn expired_token() -> Self {
+        Error::new(400, "expired_token", "Nobody has allowed it in time. Ask anew.")
+    }
+
+    /// Whether it only says that nobody has decided yet.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.code, "authorization_pending" | "slow_down")
     }
 
     /// RFC 6749 4.1.2.1.
@@ -71,7 +97,20 @@ impl Error {
 
     /// A table is full; it empties by itself. RFC 6749 4.1.2.1.
     pub(super) const fn temporarily_unavailable(reason: &'static str) -> Self {
-        Error { reason, ..Error::new(503, "temporarily_unavailable", "Too many sign-ins at once. Try again in a few minutes.") }
+        let error = Error::new(503, "temporarily_unavailable", "Too many sign-ins at once. Try again in a few minutes.");
+        Error { reason, retry_secs: Some(60), ..error }
+    }
+
+    /// Whoever asks has tried too often, or all have. RFC 6585 4.
+    pub(super) const fn too_many(retry_secs: u64) -> Self {
+        let error = Error::new(429, "temporarily_unavailable", "There were too many attempts.");
+        Error { reason: "too many attempts", retry_secs: Some(retry_secs), ..error }
+    }
+
+    /// Others sign in at the moment, and the queue is full.
+    pub const fn busy() -> Self {
+        let error = Error::new(503, "temporarily_unavailable", "Too many people sign in at this moment.");
+        Error { retry_secs: Some(5), ..error }
     }
 
     /// RFC 7591 3.2.2.
@@ -112,6 +151,11 @@ impl Error {
     /// The value of a `WWW-Authenticate` header, where the answer needs one.
     pub fn challenge(&self) -> Option<&'static str> {
         self.challenge
+    }
+
+    /// After how many seconds to try again, where that helps.
+    pub fn retry_secs(&self) -> Option<u64> {
+        self.retry_secs
     }
 
     /// The body: `{"error":…,"error_description":…}`.

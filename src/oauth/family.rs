@@ -84,6 +84,11 @@ impl Families {
         Some((family.counter, family.life))
     }
 
+    /// Whether a refresh token with this number has had its turn.
+    pub(super) fn is_used(&self, grant: GrantId, counter: u32) -> bool {
+        self.0.iter().any(|family| family.grant == grant && counter < family.counter)
+    }
+
     /// Forgets a family, when its grant is denied.
     pub(super) fn forget(&mut self, grant: GrantId) {
         self.0.retain(|family| family.grant != grant);

@@ -10,7 +10,7 @@ use super::token::Issue;
 use super::{Authority, Base, Error, redirect, scope};
 use crate::audit::Event;
 use crate::limits;
-use crate::principal::GrantId;
+use crate::principal::{GrantId, Scopes};
 use crate::seal::Purpose;
 use crate::world::World;
 
@@ -43,12 +43,9 @@ impl Authority {
         }
         self.stands(&code.allowance)?;
         self.spend(world, &code)?;
-        let allowance = Allowance { epoch: self.begin(world, &code.allowance), ..code.allowance };
-        let life = Life::lasting(limits::REFRESH_SECS, world.now, self.boot);
-        let refresh = Token { life, counter: 0, allowance };
+        let (allowance, life) = self.begin(world, code.allowance);
         let access = Allowance { target, ..allowance };
-        self.families.borrow_mut().begin(world.now, allowance.grant, holder(&allowance), life);
-        self.issue(world, &Issue { refresh, access, grant_type: "authorization_code" })
+        self.issue(world, &Issue { base, life, counter: 0, allowance, access, grant_type: "authorization_code" })
     }
 
     /// `grant_type=refresh_token`. The token keeps what was allowed; the access token may get less.
@@ -60,6 +57,9 @@ impl Authority {
         parameters: &Parameters<'_>,
     ) -> Result<Vec<u8>, Error> {
         let text = parameters.required("refresh_token", "refresh_token is missing.")?;
+        if !base.is_protected() {
+            return Err(Error::invalid_grant("refresh token over plain HTTP"));
+        }
         let opened = self
             .ring
             .open(Purpose::Refresh, text.as_bytes())
@@ -74,7 +74,7 @@ impl Authority {
         }
         self.stands(&allowance)?;
         let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
-        let scopes = scope::narrowed(&self.scopes(), allowance.scopes, parameters.one("scope")?)?;
+        let scopes = scope::narrowed(&self.scopes(), &self.limited(&allowance), parameters.one("scope")?)?;
         let presented =
             Presented { grant: allowance.grant, holder: holder(&allowance), counter: token.counter, life: token.life };
         let successor = self.families.borrow_mut().successor(world.now, self.boot, &presented);
@@ -83,16 +83,23 @@ impl Authority {
             return Err(Error::invalid_grant("refresh token used again"));
         };
         let access = Allowance { target, scopes: scopes.as_str(), ..allowance };
-        self.issue(world, &Issue { refresh: Token { life, counter, allowance }, access, grant_type: "refresh_token" })
+        self.issue(world, &Issue { base, life, counter, allowance, access, grant_type: "refresh_token" })
     }
 
     /// Whether what a person allowed still stands.
     pub(super) fn stands(&self, allowance: &Allowance<'_>) -> Result<(), Error> {
-        let denied = self.denied.borrow();
-        if denied.epoch() > allowance.epoch || denied.has(allowance.grant) {
+        if self.denied.borrow().has(&allowance.standing()) {
             return Err(Error::invalid_grant("grant revoked"));
         }
+        if !self.admits(allowance.way, allowance.subject) {
+            return Err(Error::invalid_grant("grant of somebody who is no longer let in"));
+        }
         Ok(())
+    }
+
+    /// What of the scopes that a person allowed he still may.
+    pub(super) fn limited(&self, allowance: &Allowance<'_>) -> Scopes {
+        self.settings().limited(allowance.subject, Scopes::parse(allowance.scopes, |_| true))
     }
 
     /// RFC 6749 4.1.2: a code is good once, and when it comes again, what came of it ends.
@@ -108,18 +115,20 @@ impl Authority {
         })
     }
 
-    /// Ends the older grants of this person with this client, as far as they are known, and tells the present epoch.
-    fn begin(&self, world: &World<'_>, allowance: &Allowance<'_>) -> u32 {
+    /// Begins a grant now, and ends the older ones of this person with this client, as far as they are known.
+    pub(super) fn begin<'a>(&self, world: &World<'_>, allowance: Allowance<'a>) -> (Allowance<'a>, Life) {
+        let holder = holder(&allowance);
         loop {
-            let older = self.families.borrow_mut().take_other(holder(allowance), allowance.grant);
-            let Some(grant) = older else {
-                return self.denied.borrow().epoch();
-            };
+            let older = self.families.borrow_mut().take_other(holder, allowance.grant);
+            let Some(grant) = older else { break };
             world.audit.record(&Event::Superseded { grant });
             let until = world.now.unix + limits::REFRESH_SECS + limits::ACCESS_SECS;
             self.families.borrow_mut().forget(grant);
             self.denied.borrow_mut().supersede(world.now, grant, until);
         }
+        let life = Life::lasting(limits::REFRESH_SECS, world.now, self.boot);
+        self.families.borrow_mut().begin(world.now, allowance.grant, holder, life);
+        (Allowance { epoch: self.denied.borrow().epoch(), ..allowance }, life)
     }
 
     fn end_reused(&self, world: &World<'_>, grant: GrantId, end_unix: u64) {

@@ -68,6 +68,16 @@ impl Life {
         Life::lasting(self.remaining_secs(now, boot).min(limits::REFRESH_SECS), now, boot)
     }
 
+    /// When it ends, by the calendar of now.
+    pub(super) fn ends_unix(self, now: Now, boot: Boot) -> u64 {
+        now.unix.saturating_add(self.remaining_secs(now, boot))
+    }
+
+    /// When it ends at the latest, by whichever clock: until then a revocation must be remembered.
+    pub(super) fn ends_unix_latest(self, now: Now, boot: Boot) -> u64 {
+        self.end_unix.max(self.ends_unix(now, boot))
+    }
+
     fn remaining_secs(self, now: Now, boot: Boot) -> u64 {
         if self.boot == boot {
             self.end_uptime_secs.saturating_sub(now.uptime_ms / 1000)
@@ -122,6 +132,14 @@ mod tests {
         let life = Life::lasting(3600, now(100 * DAY, 10), BOOT);
         assert!(life.is_over(now(100 * DAY + 3600, 0), NEXT_BOOT));
         assert!(!life.is_over(now(100 * DAY + 3599, 999_999), NEXT_BOOT));
+    }
+
+    #[test]
+    fn the_latest_end_is_that_of_the_slower_clock() {
+        let life = Life::lasting(3600, now(DAY, 0), BOOT);
+        assert_eq!(life.ends_unix_latest(now(9 * DAY, 600), BOOT), 9 * DAY + 3000);
+        assert_eq!(life.ends_unix_latest(now(0, 600), BOOT), DAY + 3600);
+        assert_eq!((life.ends_unix(now(0, 600), BOOT), life.ends_unix(now(DAY, 0), NEXT_BOOT)), (3000, DAY + 3600));
     }
 
     #[test]

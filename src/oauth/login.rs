@@ -7,27 +7,89 @@
 use super::client::is_visible;
 use super::form::Parameters;
 use super::page::Step;
+use super::password::Check;
+use super::throttle::Source;
 use super::transaction::Transaction;
 use super::{Authority, Base, Error, Mode};
 use crate::audit::Event;
 use crate::limits;
-use crate::seal::{Forged, Reader};
+use crate::seal::{Forged, Reader, Writer};
 use crate::world::World;
 use std::ops::Deref;
+use zeroize::Zeroizing;
+
+type Name = heapless::String<{ limits::SUBJECT_BYTES }>;
 
 /// Somebody who has signed in. Only [`Attempt::verify`] makes one, and the sealed form of the consent page keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject(heapless::String<{ limits::SUBJECT_BYTES }>);
+pub struct Subject {
+    name: Name,
+    way: Way,
+}
+
+/// How somebody signed in. What was given to him is good only as long as the owner lets people in that way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// He said so.
+    Demo,
+    /// With a password.
+    Password,
+    /// With a code from the board.
+    Pairing,
+    /// Not at all: the owner made the token.
+    Made,
+}
+
+impl Way {
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Way::Demo => 0,
+            Way::Password => 1,
+            Way::Pairing => 2,
+            Way::Made => 3,
+        }
+    }
+
+    pub(super) const fn numbered(number: u8) -> Result<Self, Forged> {
+        match number {
+            0 => Ok(Way::Demo),
+            1 => Ok(Way::Password),
+            2 => Ok(Way::Pairing),
+            3 => Ok(Way::Made),
+            _ => Err(Forged),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Way::Demo => "demo",
+            Way::Password => "password",
+            Way::Pairing => "pairing",
+            Way::Made => "made",
+        }
+    }
+}
 
 impl Subject {
+    /// How he signed in.
+    pub(super) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Into a sealed transaction.
+    pub(super) fn write<const N: usize>(&self, fields: Writer<N>) -> Writer<N> {
+        fields.u8(self.way.number()).text(&self.name)
+    }
+
     /// Out of a sealed transaction, where only a subject was written.
     pub(super) fn read(fields: &mut Reader<'_>) -> Result<Self, Forged> {
-        heapless::String::try_from(fields.text()?).map(Subject).map_err(|_| Forged)
+        let way = Way::numbered(fields.u8()?)?;
+        Ok(Subject { way, name: Name::try_from(fields.text()?).map_err(|_| Forged)? })
     }
 
     #[cfg(test)]
     pub(super) fn named(name: &str) -> Result<Self, &'static str> {
-        named(name)
+        named(name).map_err(|failure| failure.message)
     }
 }
 
@@ -35,7 +97,7 @@ impl Deref for Subject {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        &self.name
     }
 }
 
@@ -44,54 +106,106 @@ impl Deref for Subject {
 pub enum Verdict {
     /// It is this person.
     Passed(Subject),
-    /// It is not; what to tell.
-    Failed(&'static str),
+    /// It is not.
+    Failed(Failure),
+}
+
+/// Why somebody did not get in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What to tell him.
+    message: &'static str,
+    /// What to tell the audit log.
+    reason: &'static str,
+}
+
+impl Failure {
+    const fn new(message: &'static str) -> Self {
+        Failure { message, reason: message }
+    }
+
+    /// Nobody learns which of the two it was.
+    const WRONG: Failure = Failure { reason: "wrong name or password", ..Failure::new("The name or the password is wrong.") };
 }
 
 /// An attempt to sign in, not yet verified. It can be sent to another thread.
-#[derive(Debug)]
 pub struct Attempt {
     transaction: Box<Transaction>,
-    mode: Mode,
-    email: String,
+    source: Source,
+    proof: Proof,
+}
+
+enum Proof {
+    /// Nothing is left to be done.
+    Decided(Verdict),
+    Password {
+        name: String,
+        check: Check,
+        password: Zeroizing<String>,
+    },
+}
+
+/// Not what was typed.
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt").field("is_slow", &self.is_slow()).finish_non_exhaustive()
+    }
 }
 
 /// An attempt and its verdict.
 #[derive(Debug)]
 pub struct Verified {
     transaction: Box<Transaction>,
+    source: Source,
     verdict: Verdict,
 }
 
 impl Attempt {
-    /// Decides. In a demo whatever is entered is believed; the password is not even looked at.
+    /// Whether it takes long to verify: not on the thread that serves everybody, and one at a time.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.proof, Proof::Password { .. })
+    }
+
+    /// Decides.
     pub fn verify(self) -> Verified {
-        let verdict = match self.mode {
-            Mode::Demo => named(&self.email).map_or_else(Verdict::Failed, Verdict::Passed),
-            Mode::Open | Mode::Own { .. } => Verdict::Failed("Nobody signs in on this server."),
+        let verdict = match self.proof {
+            Proof::Decided(verdict) => verdict,
+            Proof::Password { name, check, password } => {
+                let name = Name::try_from(name.as_str()).ok().filter(|_| check.passes(&password));
+                name.map_or(Verdict::Failed(Failure::WRONG), |name| Verdict::Passed(Subject { name, way: Way::Password }))
+            }
         };
-        Verified { transaction: self.transaction, verdict }
+        Verified { transaction: self.transaction, source: self.source, verdict }
     }
 }
 
-fn named(email: &str) -> Result<Subject, &'static str> {
+/// In a demo whatever is entered is believed; the password is not even looked at.
+fn named(email: &str) -> Result<Subject, Failure> {
     let email = email.trim();
     if email.is_empty() {
-        return Err("Please enter your e-mail address.");
+        return Err(Failure::new("Please enter your e-mail address."));
     }
     if !email.chars().all(is_visible) {
-        return Err("The e-mail address has characters that cannot be seen.");
+        return Err(Failure::new("The e-mail address has characters that cannot be seen."));
     }
-    heapless::String::try_from(email).map(Subject).map_err(|_| "The e-mail address is too long.")
+    let name = Name::try_from(email).map_err(|_| Failure::new("The e-mail address is too long."))?;
+    Ok(Subject { name, way: Way::Demo })
 }
 
 impl Authority {
-    /// `POST /authorize`: the form of the sign-in page. `browser` is the value of the cookie.
+    /// `POST /authorize`: a form of the sign-in page. `browser` is the value of the cookie.
     ///
     /// # Errors
     /// The next step, where there is nothing to verify: [`Step::Refuse`] or, when the person says no, [`Step::Redirect`].
-    pub fn sign_in(&self, world: &World<'_>, base: &Base, form: &[u8], browser: Option<&str>) -> Result<Attempt, Step> {
-        let attempt = self.attempt(world, base, form, browser);
+    pub fn sign_in(
+        &self,
+        world: &World<'_>,
+        base: &Base,
+        form: &[u8],
+        browser: Option<&str>,
+        source: Source,
+    ) -> Result<Attempt, Step> {
+        let attempt = self.attempt(world, base, form, browser, source);
         attempt.map_err(|(reason, step)| {
             world.audit.record(&Event::SignInRefused { reason });
             step
@@ -104,33 +218,103 @@ impl Authority {
         base: &Base,
         form: &[u8],
         browser: Option<&str>,
+        source: Source,
     ) -> Result<Attempt, (&'static str, Step)> {
         let refuse = |error: Error| (error.reason(), Step::Refuse(error));
         let parameters = Parameters::parse(form, limits::FORM_BYTES).map_err(refuse)?;
         let text = parameters.required("transaction", "The form has no transaction.").map_err(refuse)?;
         let transaction = self.open_sign_in(world, text, browser).map_err(refuse)?;
-        if parameters.one("action").map_err(refuse)? == Some("reject") {
-            let redirect = transaction.request.refusal(&base.origin, Error::access_denied());
-            return Err(("the person said no", Step::Redirect(redirect)));
+        let action = parameters.one("action").map_err(refuse)?;
+        if action == Some("reject") {
+            self.rejected.borrow_mut().insert(transaction.id);
+            return Err(("the person said no", self.turned_away(world, base, &transaction.request)));
         }
-        let email = parameters.one("email").map_err(refuse)?.unwrap_or_default().to_owned();
-        Ok(Attempt { transaction: Box::new(transaction), mode: self.settings().mode, email })
+        let mut transaction = Box::new(transaction);
+        let proof = match self.settings().mode {
+            Mode::Open => return Err(refuse(Error::nobody_signs_in())),
+            Mode::Demo => {
+                let email = parameters.one("email").map_err(refuse)?.unwrap_or_default();
+                Proof::Decided(named(email).map_or_else(Verdict::Failed, Verdict::Passed))
+            }
+            Mode::Own { users, pairing } if pairing && (action == Some("pair") || !users) => {
+                let code = parameters.one("code").map_err(refuse)?.unwrap_or_default();
+                Proof::Decided(self.pairing(world, code, &mut transaction, source).map_err(refuse)?)
+            }
+            Mode::Own { .. } => self.password(world, &parameters, source).map_err(refuse)?,
+        };
+        Ok(Attempt { transaction, source, proof })
+    }
+
+    /// The attempt of somebody with a password. It is the same for those who are users and those who are not.
+    fn password(&self, world: &World<'_>, parameters: &Parameters<'_>, source: Source) -> Result<Proof, Error> {
+        let name = parameters.one("email")?.unwrap_or_default().trim();
+        let password = Zeroizing::new(parameters.one("password")?.unwrap_or_default().to_owned());
+        if name.is_empty() || password.is_empty() {
+            return Ok(Proof::Decided(Verdict::Failed(Failure::new("Please enter your name and your password."))));
+        }
+        self.passwords.borrow_mut().take(world.now, source)?;
+        Ok(Proof::Password { name: name.to_owned(), check: self.settings().check(name), password })
+    }
+
+    /// The verdict on a pairing code; it limits what can be allowed.
+    fn pairing(&self, world: &World<'_>, code: &str, transaction: &mut Transaction, source: Source) -> Result<Verdict, Error> {
+        self.try_code(world, source)?;
+        let paired = match self.paired(world, code) {
+            Ok(paired) => paired,
+            Err((message, reason)) => return Ok(Verdict::Failed(Failure { message, reason })),
+        };
+        self.code_was_right(source);
+        if let Some(limit) = &paired.scopes {
+            transaction.request.scopes = transaction.request.scopes.intersection(limit);
+        }
+        let name = Name::try_from(paired.subject.as_str());
+        Ok(name.map_or(Verdict::Failed(Failure::WRONG), |name| Verdict::Passed(Subject { name, way: Way::Pairing })))
+    }
+
+    /// Counts one more short code that `source` tries: at the sign-in page, or of a device.
+    ///
+    /// # Errors
+    /// 429, when it has tried too many.
+    pub(super) fn try_code(&self, world: &World<'_>, source: Source) -> Result<(), Error> {
+        self.codes.borrow_mut().take(world.now, source)
+    }
+
+    /// The code was no guess.
+    pub(super) fn code_was_right(&self, source: Source) {
+        self.codes.borrow_mut().give_back(source);
     }
 
     /// What follows a verdict: the consent page, or the sign-in page once more.
     pub fn signed_in(&self, world: &World<'_>, verified: Verified) -> Step {
-        let Verified { transaction, verdict } = verified;
-        match verdict {
-            Verdict::Failed(message) => {
-                world.audit.record(&Event::SignInRefused { reason: message });
-                self.sign_in_page(&transaction, Some(message))
-            }
-            Verdict::Passed(subject) => {
-                world.audit.record(&Event::SignedIn { subject: &subject, client: transaction.request.client });
-                // The consent has an id of its own, that is spent, and time of its own: passwords may take long to find.
-                let consent = Transaction::begin(world, self.boot, transaction.browser, transaction.request);
-                self.consent_page(&consent, &subject, None)
-            }
+        let Verified { mut transaction, source, verdict } = verified;
+        let subject = match verdict {
+            // It may have taken a while, and the configuration may be another one.
+            Verdict::Passed(subject) if self.admits(subject.way, &subject) => subject,
+            Verdict::Passed(_) => return self.failed(world, &transaction, Failure::WRONG),
+            Verdict::Failed(failure) => return self.failed(world, &transaction, failure),
+        };
+        if subject.way == Way::Password {
+            self.passwords.borrow_mut().give_back(source);
+        }
+        let (client, way) = (transaction.request.client, subject.way.as_str());
+        world.audit.record(&Event::SignedIn { subject: &subject, client, way });
+        transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes);
+        // The consent has time of its own: passwords may take long to find.
+        self.consent_page(&transaction.renewed(world, self.boot), &subject, None)
+    }
+
+    fn failed(&self, world: &World<'_>, transaction: &Transaction, failure: Failure) -> Step {
+        world.audit.record(&Event::SignInRefused { reason: failure.reason });
+        self.sign_in_page(transaction, Some(failure.message))
+    }
+
+    /// Whether the owner lets in who signed in this way: then, and still.
+    pub(super) fn admits(&self, way: Way, subject: &str) -> bool {
+        let settings = self.settings();
+        match (settings.mode, way) {
+            (_, Way::Made) | (Mode::Demo, Way::Demo) | (Mode::Own { .. }, Way::Pairing) => true,
+            (Mode::Own { users: true, .. }, Way::Password) => settings.user(subject).is_some(),
+            _ => false,
         }
     }
 }
@@ -138,15 +322,199 @@ impl Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::Page;
-    use crate::oauth::testing::{Bench, form};
+    use crate::oauth::testing::{Bench, HERE, form, parameter, people};
+    use crate::oauth::{Endpoint, Page};
+    use crate::principal::Scopes;
 
     fn send(bench: &Bench, page: &Page, fields: &[(&str, &str)], cookie: Option<&str>) -> Step {
-        let body = form(&[&[("transaction", page.transaction.as_str())], fields].concat());
-        match bench.authority.sign_in(&bench.world(), &bench.base, body.as_bytes(), cookie) {
-            Ok(attempt) => bench.authority.signed_in(&bench.world(), attempt.verify()),
-            Err(step) => step,
+        bench.send(page, fields, cookie, HERE)
+    }
+
+    /// Sends the sign-in form with its own cookie.
+    fn sign_in(bench: &Bench, page: &Page, name: &str, password: &str) -> Step {
+        let fields = [("action", "sign_in"), ("email", name), ("password", password)];
+        send(bench, page, &fields, Some(&page.cookie))
+    }
+
+    fn message(step: Step) -> &'static str {
+        match step {
+            Step::SignIn(page) => page.message.unwrap(),
+            other => panic!("{other:?}"),
         }
+    }
+
+    // ── users ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    #[test]
+    fn a_wrong_password_and_an_unknown_user_get_the_same_page_to_the_byte() {
+        let bench = Bench::own(true, true);
+        let page = bench.sign_in_page();
+        let [wrong, unknown] = [("anna", "bob-secret"), ("nobody", "bob-secret")]
+            .map(|(name, password)| format!("{:?}", sign_in(&bench, &page, name, password)));
+        assert!(wrong.contains("The name or the password is wrong."), "{wrong}");
+        assert_eq!(wrong, unknown);
+        assert!(bench.audit.has("wrong name or password") && !bench.audit.has("SignedIn"));
+    }
+
+    #[test]
+    fn a_user_name_is_the_whole_name_with_every_separator_in_it() {
+        let mut bench = Bench::own(true, false);
+        let names =
+            ["Anna", "ann", "anna:bob", "anna,bob", "anna;", "anna\nbob", "anna\0", "anna bob", "anna/", "", " ", "%61nna"];
+        for name in names {
+            let page = bench.sign_in_page();
+            assert!(matches!(sign_in(&bench, &page, name, "anna-secret"), Step::SignIn(_)), "{name:?}");
+            bench.pass(limits::PASSWORD_TRIES.1);
+        }
+    }
+
+    #[test]
+    fn an_empty_user_or_password_is_asked_for_and_is_no_guess() {
+        let bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        for _ in 0..=limits::PASSWORD_TRIES.0 {
+            for (name, password) in [("", "anna-secret"), ("anna", ""), (" ", ""), ("", "")] {
+                assert_eq!(message(sign_in(&bench, &page, name, password)), "Please enter your name and your password.");
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_signs_in_and_the_log_says_how() {
+        let bench = Bench::own(true, true);
+        for name in ["anna", " anna "] {
+            match sign_in(&bench, &bench.sign_in_page(), name, "anna-secret") {
+                Step::Consent(page) => assert_eq!(page.subject.as_deref(), Some("anna")),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(bench.audit.has("SignedIn { subject: \"anna\"") && bench.audit.has("way: \"password\""));
+    }
+
+    #[test]
+    fn who_guesses_passwords_waits_and_one_who_knows_his_does_not() {
+        let mut bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        (0..8).for_each(|_| drop(sign_in(&bench, &page, "anna", "anna-secret")));
+        for _ in 0..limits::PASSWORD_TRIES.0 {
+            message(sign_in(&bench, &page, "anna", "x"));
+        }
+        for password in ["x", "anna-secret"] {
+            let Step::Refuse(error) = sign_in(&bench, &page, "anna", password) else { panic!() };
+            assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::PASSWORD_TRIES.1)));
+        }
+        let fields = [("email", "anna"), ("password", "anna-secret")];
+        let elsewhere = Source::new([2; 16]);
+        assert!(matches!(bench.send(&page, &fields, Some(&page.cookie), elsewhere), Step::Consent(_)));
+        bench.pass(limits::PASSWORD_TRIES.1);
+        assert!(matches!(sign_in(&bench, &page, "anna", "anna-secret"), Step::Consent(_)));
+    }
+
+    #[test]
+    fn an_attempt_costs_the_same_whoever_it_is_and_is_slow() {
+        let bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        for name in ["anna", "bob", "nobody"] {
+            let body = form(&[("transaction", &page.transaction), ("email", name), ("password", "x")]);
+            let world = bench.world();
+            let attempt = bench.authority.sign_in(&world, &bench.base, body.as_bytes(), Some(&page.cookie), HERE).unwrap();
+            let Proof::Password { check, .. } = &attempt.proof else { panic!() };
+            assert_eq!((check.cost(), attempt.is_slow()), (limits::PASSWORD_ITERATIONS_MIN, true));
+            assert_eq!(format!("{attempt:?}"), "Attempt { is_slow: true, .. }");
+        }
+    }
+
+    #[test]
+    fn a_user_is_offered_what_he_may_allow_and_no_more() {
+        let bench = Bench::own(true, false);
+        let Step::Consent(page) = sign_in(&bench, &bench.sign_in_page(), "bob", "bob-secret") else { panic!() };
+        assert_eq!(page.scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["math"]);
+        let body = form(&[("transaction", &page.transaction), ("action", "approve"), ("scope", "gpio:write"), ("scope", "math")]);
+        let step = bench.authority.consent(&bench.world(), &bench.base, body.as_bytes(), Some(&page.cookie));
+        let Step::Redirect(uri) = step else { panic!("{step:?}") };
+        let tokens = bench.exchange(&bench.client, &parameter(&uri, "code"), &[]).unwrap();
+        assert_eq!(tokens["scope"], "math");
+    }
+
+    #[test]
+    fn who_may_do_less_since_does_less_from_then_on() {
+        let bench = Bench::own(true, false);
+        let tokens = bench.tokens_by(&[("email", "anna"), ("password", "anna-secret")]);
+        let access = tokens["access_token"].as_str().unwrap();
+        assert_eq!(bench.bearer(access, Endpoint::Mcp).unwrap().scopes.as_str(), "math system:read gpio:write");
+        let mut users = people();
+        users[0].scopes = Some(Scopes::parse("system:read", |_| true));
+        bench.set_users(users);
+        assert_eq!(bench.bearer(access, Endpoint::Mcp).unwrap().scopes.as_str(), "system:read");
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        assert!(bench.refresh(&bench.client, refresh, &[("scope", "math")]).is_err());
+        assert_eq!(bench.refresh(&bench.client, refresh, &[]).unwrap()["scope"], "system:read");
+    }
+
+    #[test]
+    fn who_is_no_longer_a_user_is_out_at_once() {
+        let bench = Bench::own(true, true);
+        let tokens = bench.tokens_by(&[("email", "anna"), ("password", "anna-secret")]);
+        let code = bench.authority.pair(&bench.world(), "anna", None).unwrap().code;
+        let paired = bench.tokens_by(&[("action", "pair"), ("code", &code)]);
+        let text = |tokens: &serde_json::Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+        bench.set_users(people().split_off(1));
+        assert!(bench.bearer(&text(&tokens, "access_token"), Endpoint::Mcp).is_err());
+        assert!(bench.refresh(&bench.client, &text(&tokens, "refresh_token"), &[]).is_err());
+        // Who came in with a code of the owner's is another matter.
+        assert!(bench.bearer(&text(&paired, "access_token"), Endpoint::Mcp).is_ok());
+    }
+
+    #[test]
+    fn who_signed_in_to_a_demo_is_nobody_to_an_owner() {
+        let bench = Bench::new();
+        let demo = bench.tokens()["access_token"].as_str().unwrap().to_owned();
+        assert!(bench.bearer(&demo, Endpoint::Mcp).is_ok());
+        let owned = bench.owned();
+        let header = format!("Bearer {demo}");
+        assert!(owned.bearer(&bench.world(), [header.as_bytes()], Endpoint::Mcp.into()).is_err());
+    }
+
+    #[test]
+    fn who_lost_his_place_while_his_password_was_hashed_does_not_get_in() {
+        let bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        let body = form(&[("transaction", &page.transaction), ("email", "anna"), ("password", "anna-secret")]);
+        let attempt = bench.authority.sign_in(&bench.world(), &bench.base, body.as_bytes(), Some(&page.cookie), HERE).unwrap();
+        let verified = attempt.verify();
+        bench.set_users(Vec::new());
+        assert_eq!(message(bench.authority.signed_in(&bench.world(), verified)), "The name or the password is wrong.");
+    }
+
+    // ── every way ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    #[test]
+    fn what_was_said_no_to_cannot_be_approved() {
+        let bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        assert!(matches!(send(&bench, &page, &[("action", "reject")], Some(&page.cookie)), Step::Redirect(_)));
+        assert!(matches!(sign_in(&bench, &page, "anna", "anna-secret"), Step::Refuse(error) if error.status() == 400));
+    }
+
+    #[test]
+    fn one_request_comes_to_one_decision_however_often_somebody_signs_in_to_it() {
+        let mut bench = Bench::own(true, false);
+        let page = bench.sign_in_page();
+        let Step::Consent(first) = sign_in(&bench, &page, "anna", "anna-secret") else { panic!() };
+        bench.pass(limits::LOGIN_SECS - 1);
+        let Step::Consent(second) = sign_in(&bench, &page, "anna", "anna-secret") else { panic!() };
+        let decide = |bench: &Bench, page: &Page, action| {
+            let body = form(&[("transaction", &page.transaction), ("action", action), ("scope", "math")]);
+            bench.authority.consent(&bench.world(), &bench.base, body.as_bytes(), Some(&page.cookie))
+        };
+        bench.pass(1);
+        assert!(matches!(decide(&bench, &first, "reject"), Step::Refuse(_)), "it is too old");
+        assert!(matches!(decide(&bench, &second, "approve"), Step::Redirect(_)));
+        bench.pass(limits::LOGIN_SECS - 1);
+        for page in [&first, &second] {
+            assert!(matches!(decide(&bench, page, "approve"), Step::Refuse(_)));
+        }
+        assert!(matches!(sign_in(&bench, &page, "anna", "anna-secret"), Step::Refuse(_)));
     }
 
     #[test]
@@ -186,7 +554,7 @@ mod tests {
             form(&[("transaction", transaction), ("email", "me"), ("email", "you")]),
             form(&[("transaction", transaction), ("email", &"x".repeat(1 << 20))]),
         ] {
-            let step = bench.authority.sign_in(&bench.world(), &bench.base, body.as_bytes(), Some(&page.cookie)).err();
+            let step = bench.authority.sign_in(&bench.world(), &bench.base, body.as_bytes(), Some(&page.cookie), HERE).err();
             assert!(matches!(step, Some(Step::Refuse(_))), "{body:.100}");
         }
     }

@@ -1,11 +1,14 @@
 //! The documents by which a client finds its way: RFC 9728 for the resources, RFC 8414 for the sign-in.
 
 use super::error::json;
-use super::{Authority, Base, Endpoint};
+use super::{Authority, Base, Endpoint, device};
 use serde::Serialize;
 
 /// Where [`Authority::resource_metadata`] is served, followed by the path of the endpoint. RFC 9728 3.
 pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// The last one not over plain HTTP on a network.
+const GRANT_TYPES: [&str; 3] = ["authorization_code", device::GRANT_TYPE, "refresh_token"];
 
 #[derive(Serialize)]
 struct ResourceMetadata<'a> {
@@ -23,9 +26,10 @@ struct ServerMetadata<'a> {
     token_endpoint: String,
     registration_endpoint: String,
     revocation_endpoint: String,
+    device_authorization_endpoint: String,
     response_types_supported: [&'a str; 1],
     response_modes_supported: [&'a str; 1],
-    grant_types_supported: [&'a str; 2],
+    grant_types_supported: &'a [&'a str],
     token_endpoint_auth_methods_supported: [&'a str; 1],
     revocation_endpoint_auth_methods_supported: [&'a str; 1],
     code_challenge_methods_supported: [&'a str; 1],
@@ -56,9 +60,10 @@ impl Authority {
             token_endpoint: at("/token"),
             registration_endpoint: at("/register"),
             revocation_endpoint: at("/revoke"),
+            device_authorization_endpoint: at("/device_authorization"),
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
-            grant_types_supported: ["authorization_code", "refresh_token"],
+            grant_types_supported: if base.is_protected() { &GRANT_TYPES } else { &GRANT_TYPES[..2] },
             token_endpoint_auth_methods_supported: ["none"],
             revocation_endpoint_auth_methods_supported: ["none"],
             code_challenge_methods_supported: ["S256"],
@@ -93,6 +98,13 @@ mod tests {
     }
 
     #[test]
+    fn plain_http_on_a_network_offers_no_refresh_token() {
+        let bench = Bench::new();
+        let plain = text(bench.authority.server_metadata(&Base::new("http://192.168.1.20:8787")));
+        assert!(plain.contains(GRANT_TYPES[1]) && !plain.contains("refresh_token"), "{plain}");
+    }
+
+    #[test]
     fn the_server_is_described_as_in_rfc_8414() {
         let bench = Bench::new();
         assert_eq!(
@@ -100,8 +112,9 @@ mod tests {
             concat!(
                 r#"{"issuer":"http://localhost:8787","authorization_endpoint":"http://localhost:8787/authorize","#,
                 r#""token_endpoint":"http://localhost:8787/token","registration_endpoint":"http://localhost:8787/register","#,
-                r#""revocation_endpoint":"http://localhost:8787/revoke","response_types_supported":["code"],"#,
-                r#""response_modes_supported":["query"],"grant_types_supported":["authorization_code","refresh_token"],"#,
+                r#""revocation_endpoint":"http://localhost:8787/revoke","#,
+                r#""device_authorization_endpoint":"http://localhost:8787/device_authorization","response_types_supported":["code"],"#,
+                r#""response_modes_supported":["query"],"grant_types_supported":["authorization_code","urn:ietf:params:oauth:grant-type:device_code","refresh_token"],"#,
                 r#""token_endpoint_auth_methods_supported":["none"],"revocation_endpoint_auth_methods_supported":["none"],"#,
                 r#""code_challenge_methods_supported":["S256"],"scopes_supported":["math","system:read","gpio:write"],"#,
                 r#""authorization_response_iss_parameter_supported":true}"#

@@ -11,12 +11,16 @@
 //! | `GET /authorize` | [`Authority::authorize`] | [`Step`] |
 //! | `POST /authorize` | [`Authority::sign_in`], [`Attempt::verify`], [`Authority::signed_in`] | [`Step`] |
 //! | `POST /consent` | [`Authority::consent`] | [`Step`] |
+//! | `POST /device_authorization` | [`Authority::device_authorization`] | JSON |
+//! | `GET /device`, `POST /device` | [`Authority::device`], [`Authority::enter`] | [`Step`] |
 //! | `POST /token` | [`Authority::token`] | JSON |
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
 //! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
 //!
-//! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`)
-//! and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
+//! The owner has [`Authority::mint`], [`Authority::inspect`] and the `revoke_…` methods.
+//!
+//! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`), which
+//! devices wait (`waiting`) and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
 
 mod authorize;
 mod bearer;
@@ -24,15 +28,23 @@ mod claims;
 mod client;
 mod consent;
 mod denied;
+mod device;
+mod device_page;
 mod error;
 mod family;
 mod form;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod grant;
+mod inspect;
 mod life;
 mod login;
 mod metadata;
+mod mint;
 mod origin;
 mod page;
+mod pairing;
+mod password;
 mod pkce;
 mod redirect;
 mod register;
@@ -42,41 +54,55 @@ mod revoke;
 mod scope;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod token;
 mod transaction;
+mod user;
+mod user_code;
+mod waiting;
 
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
+pub use inspect::{Inspection, Kind, State};
 pub use login::{Attempt, Subject, Verdict, Verified};
 pub use metadata::RESOURCE_METADATA_PATH;
-pub use page::{Page, Step};
+pub use mint::Mint;
+pub use page::{CodePage, Decision, Page, Step};
+pub use pairing::Pairing;
+pub use password::Phc;
 pub use redirect::RedirectUri;
 pub use resource::{Audience, Base, Endpoint, Endpoints};
 pub use scope::Scope;
+pub use throttle::Source;
+pub use user::User;
 
+use crate::limits;
 use crate::principal::Scopes;
 use crate::seal::KeyRing;
 use denied::Denied;
 use family::Families;
 use life::Boot;
-use replay::Spent;
+use pairing::Pairings;
+use replay::{Rejected, Spent};
 use std::cell::RefCell;
 use std::rc::Rc;
+use throttle::Throttle;
+use waiting::Waiting;
 
 /// Who may sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Anybody, with any e-mail address and any password: to try things out, on one's own computer.
     Demo,
-    /// Nobody signs in, and everybody may do everything: for test suites that cannot send a token.
-    Open,
-    /// Whom the owner lets in.
+    /// Whom the owner lets in, by at least one of two ways.
     Own {
-        /// With a name and a password.
+        /// Those in the configuration, with their passwords.
         users: bool,
-        /// With a code that the owner shows.
+        /// Whoever has a code that the owner made.
         pairing: bool,
     },
+    /// Nobody signs in, and everybody may do everything: for test suites that cannot send a token.
+    Open,
 }
 
 /// The https redirect URIs that are allowed where the owner says nothing: those of Claude.
@@ -87,6 +113,8 @@ pub const REDIRECT_URIS: [&str; 2] = ["https://claude.ai/api/mcp/auth_callback",
 pub struct Settings {
     /// Who may sign in.
     pub mode: Mode,
+    /// Those who sign in with a password.
+    pub users: Vec<User>,
     /// What a client may be allowed to do. Their names, with spaces between, have room in
     /// [`SCOPES_BYTES`](crate::limits::SCOPES_BYTES); what has no room is never offered.
     pub scopes: Vec<Scope>,
@@ -114,6 +142,13 @@ pub struct Authority {
     spent: RefCell<Spent>,
     families: RefCell<Families>,
     denied: RefCell<Denied>,
+    waiting: RefCell<Waiting>,
+    pairings: RefCell<Pairings>,
+    rejected: RefCell<Rejected>,
+    passwords: RefCell<Throttle>,
+    codes: RefCell<Throttle>,
+    registrations: RefCell<Throttle>,
+    devices: RefCell<Throttle>,
 }
 
 impl Authority {
@@ -121,6 +156,7 @@ impl Authority {
     pub fn new(settings: Settings, ring: Rc<KeyRing>, boot: [u8; 16]) -> Self {
         let mut short = [0; 8];
         short.copy_from_slice(&boot[..8]);
+        let throttle = |each, all| RefCell::new(Throttle::new(each, all));
         Authority {
             settings: RefCell::new(Rc::new(settings)),
             ring,
@@ -128,6 +164,13 @@ impl Authority {
             spent: RefCell::default(),
             families: RefCell::default(),
             denied: RefCell::default(),
+            waiting: RefCell::default(),
+            pairings: RefCell::default(),
+            rejected: RefCell::default(),
+            passwords: throttle(limits::PASSWORD_TRIES, limits::PASSWORD_TRIES_ALL),
+            codes: throttle(limits::CODE_TRIES, limits::CODE_TRIES_ALL),
+            registrations: throttle(limits::REGISTRATIONS, limits::REGISTRATIONS_ALL),
+            devices: throttle(limits::DEVICE_REQUESTS, limits::DEVICE_REQUESTS_ALL),
         }
     }
 

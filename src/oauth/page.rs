@@ -1,9 +1,10 @@
 //! What the pages show. How they look is decided elsewhere.
 
 use super::login::Subject;
+use super::redirect::RedirectUri;
 use super::scope::Scope;
-use super::transaction::Transaction;
-use super::{Authority, Error};
+use super::transaction::{Asker, Transaction};
+use super::{Authority, Error, Mode};
 
 /// The next step on the way to a code.
 #[derive(Debug)]
@@ -13,12 +14,39 @@ pub enum Step {
     Refuse(Error),
     /// Send the browser to the client with this URI: 303, as 307 would send the form along. RFC 9700 4.12.
     Redirect(String),
-    /// Show the sign-in page. Its form is posted to `/authorize` with `transaction`, `email`, `password`, and
-    /// `action=reject` where the person says no.
+    /// Show the sign-in page. Its forms are posted to `/authorize` with `transaction` and `action`, which is `sign_in` with
+    /// `email` and `password`, `pair` with `code`, or `reject` where the person says no.
     SignIn(Box<Page>),
     /// Show the consent page. Its form is posted to `/consent` with `transaction`, a `scope` for each box that is
     /// ticked, and `action`, which is `approve` or `reject`.
     Consent(Box<Page>),
+    /// Show the page that asks for the code of a device. Its form is posted to `/device` with `transaction` and
+    /// `user_code`.
+    Code(Box<CodePage>),
+    /// Show that the person has decided, and that the device knows.
+    Done(Decision),
+}
+
+/// The page that asks for the code of a device.
+#[derive(Debug)]
+pub struct CodePage {
+    /// What stands in the field already; the person has to compare it with what the device shows.
+    pub user_code: String,
+    /// Why the page is shown again.
+    pub message: Option<&'static str>,
+    /// The field of this name, sealed.
+    pub transaction: String,
+    /// As in [`Page`].
+    pub cookie: String,
+}
+
+/// What a person has decided on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// As in [`Page`].
+    pub client_name: String,
+    /// Whether the device gets what it asked for.
+    pub is_allowed: bool,
 }
 
 /// What a page shows and what its form sends back. All texts are plain: they are to be escaped.
@@ -26,6 +54,8 @@ pub enum Step {
 pub struct Page {
     /// The name that the client gave itself; may be empty, and may be a lie.
     pub client_name: String,
+    /// The code that the device shows, where one asks. There is then no redirect.
+    pub user_code: Option<String>,
     /// Host and port that the browser will be sent to.
     pub redirect_host: String,
     /// Scheme, host and port of the same, for `form-action` in the Content-Security-Policy: Chromium applies it to the
@@ -37,6 +67,8 @@ pub struct Page {
     pub scopes: Vec<Scope>,
     /// Who signed in: on the consent page.
     pub subject: Option<String>,
+    /// The ways to sign in.
+    pub mode: Mode,
     /// Why the page is shown again.
     pub message: Option<&'static str>,
     /// The field of this name, sealed.
@@ -62,13 +94,19 @@ impl Authority {
 
     fn page(&self, transaction: &Transaction, text: String, subject: Option<String>, message: Option<&'static str>) -> Page {
         let request = &transaction.request;
+        let (redirect_uri, user_code) = match &request.asker {
+            Asker::Browser { redirect_uri, .. } => (Some(redirect_uri), None),
+            Asker::Device { user_code, .. } => (None, Some(user_code.to_string())),
+        };
         Page {
             client_name: request.client_name.as_str().to_owned(),
-            redirect_host: request.redirect_uri.host().to_owned(),
-            redirect_origin: request.redirect_uri.origin().to_owned(),
-            is_loopback: request.redirect_uri.is_loopback(),
+            user_code,
+            redirect_host: redirect_uri.map(RedirectUri::host).unwrap_or_default().to_owned(),
+            redirect_origin: redirect_uri.map(RedirectUri::origin).unwrap_or_default().to_owned(),
+            is_loopback: redirect_uri.is_some_and(RedirectUri::is_loopback),
             scopes: self.settings().scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
             subject,
+            mode: self.settings().mode,
             message,
             transaction: text,
             cookie: transaction.browser.cookie(),

@@ -1,8 +1,10 @@
 //! Dynamic client registration (RFC 7591). It stores nothing: the `client_id` is the registration.
 
-use super::client::{Client, Name, cleaned};
+use super::client::{Client, Name, Registering, cleaned};
+use super::device;
 use super::error::json;
 use super::redirect::RedirectUri;
+use super::throttle::Source;
 use super::{Authority, Error};
 use crate::audit::Event;
 use crate::limits;
@@ -29,8 +31,8 @@ struct Registration<'a> {
     client_id_issued_at: u64,
     redirect_uris: Vec<&'a str>,
     token_endpoint_auth_method: &'a str,
-    grant_types: [&'a str; 2],
-    response_types: [&'a str; 1],
+    grant_types: Vec<&'a str>,
+    response_types: &'a [&'a str],
     #[serde(skip_serializing_if = "str::is_empty")]
     client_name: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -43,17 +45,23 @@ impl Authority {
     /// `POST /register`: the body of the 201 answer.
     ///
     /// # Errors
-    /// `invalid_redirect_uri` or `invalid_client_metadata`, status 400. RFC 7591 3.2.2.
-    pub fn register(&self, world: &World<'_>, body: &[u8]) -> Result<Vec<u8>, Error> {
-        let registered = self.registered(world, body);
+    /// `invalid_redirect_uri` or `invalid_client_metadata`, status 400. RFC 7591 3.2.2. Or 429: one more than `source` may.
+    pub fn register(&self, world: &World<'_>, body: &[u8], source: Source) -> Result<Vec<u8>, Error> {
+        let counted = self.registrations.borrow_mut().take(world.now, source);
+        let registered = counted.and_then(|()| {
+            // One that is refused leaves nothing behind.
+            self.registered(world, body).inspect_err(|_| self.registrations.borrow_mut().give_back(source))
+        });
         registered.inspect_err(|error| world.audit.record(&Event::RegistrationRefused { reason: error.reason() }))
     }
 
     fn registered(&self, world: &World<'_>, body: &[u8]) -> Result<Vec<u8>, Error> {
         let request = parse(body)?;
-        let redirect_uris = self.redirect_uris(request.redirect_uris.as_deref().unwrap_or_default())?;
+        let grants = Grants::of(request.grant_types.as_deref())?;
+        let redirect_uris = self.redirect_uris(request.redirect_uris.as_deref().unwrap_or_default(), grants.has_code)?;
         let name: Name = cleaned(request.client_name.as_deref().unwrap_or_default());
-        let client_id = Client::seal(world, &self.ring, &redirect_uris, &name)?;
+        let registering = Registering { redirect_uris: &redirect_uris, name: &name, is_device: grants.has_device };
+        let client_id = Client::seal(world, &self.ring, &registering)?;
         let redirect_host = redirect_uris.first().map_or("", RedirectUri::host);
         world.audit.record(&Event::Registered { name: &name, redirect_host });
         let application_type = request.application_type.as_deref().filter(|kind| matches!(*kind, "native" | "web"));
@@ -62,16 +70,16 @@ impl Authority {
             client_id_issued_at: world.now.unix,
             redirect_uris: redirect_uris.iter().map(RedirectUri::as_str).collect(),
             token_endpoint_auth_method: "none",
-            grant_types: ["authorization_code", "refresh_token"],
-            response_types: ["code"],
+            grant_types: grants.names(),
+            response_types: if grants.has_code { &["code"] } else { &[] },
             client_name: &name,
             scope: Scopes::parse(request.scope.as_deref().unwrap_or_default(), |name| self.scopes().contains(name)).as_str(),
             application_type,
         }))
     }
 
-    fn redirect_uris(&self, texts: &[String]) -> Result<Vec<RedirectUri>, Error> {
-        if texts.is_empty() {
+    fn redirect_uris(&self, texts: &[String], is_needed: bool) -> Result<Vec<RedirectUri>, Error> {
+        if texts.is_empty() && is_needed {
             return Err(Error::invalid_redirect_uri("redirect_uris is missing or empty."));
         }
         if texts.len() > limits::REDIRECT_URIS {
@@ -96,24 +104,47 @@ fn parse(body: &[u8]) -> Result<Request, Error> {
     if !["none", "client_secret_basic", "client_secret_post"].contains(&method) {
         return Err(Error::invalid_client_metadata("token_endpoint_auth_method must be none."));
     }
-    if request.grant_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "authorization_code")) {
-        return Err(Error::invalid_client_metadata("grant_types must have authorization_code."));
-    }
-    if request.response_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "code")) {
+    let grants = Grants::of(request.grant_types.as_deref())?;
+    if grants.has_code && request.response_types.as_ref().is_some_and(|types| !types.iter().any(|name| name == "code")) {
         return Err(Error::invalid_client_metadata("response_types must have code."));
     }
     Ok(request)
 }
 
+/// What a client may begin with. A refresh token comes of either, where it comes at all.
+#[derive(Clone, Copy)]
+struct Grants {
+    has_code: bool,
+    has_device: bool,
+}
+
+impl Grants {
+    /// RFC 7591 2: left out, it is the code. Grants that are not known here are passed over.
+    fn of(types: Option<&[String]>) -> Result<Self, Error> {
+        let Some(types) = types else { return Ok(Grants { has_code: true, has_device: false }) };
+        let has = |name: &str| types.iter().any(|other| other == name);
+        let grants = Grants { has_code: has("authorization_code"), has_device: has(device::GRANT_TYPE) };
+        if grants.has_code || grants.has_device {
+            return Ok(grants);
+        }
+        Err(Error::invalid_client_metadata("grant_types must have authorization_code, or that of RFC 8628 for devices."))
+    }
+
+    fn names(self) -> Vec<&'static str> {
+        let names = [(self.has_code, "authorization_code"), (self.has_device, device::GRANT_TYPE), (true, "refresh_token")];
+        names.into_iter().filter_map(|(is_so, name)| is_so.then_some(name)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::testing::Bench;
+    use crate::oauth::testing::{Bench, HERE};
     use serde_json::{Value, json};
 
     fn register(body: &Value) -> Result<Value, Error> {
         let bench = Bench::new();
-        let answer = bench.authority.register(&bench.world(), body.to_string().as_bytes())?;
+        let answer = bench.authority.register(&bench.world(), body.to_string().as_bytes(), HERE)?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
@@ -166,10 +197,30 @@ mod tests {
         for body in
             ["", "[]", r#"[["http://localhost/"]]"#, "{", "null", "redirect_uris=x", &long, &deep, doubled, &"a".repeat(1 << 20)]
         {
-            let error = bench.authority.register(&bench.world(), body.as_bytes()).unwrap_err();
+            let error = bench.authority.register(&bench.world(), body.as_bytes(), HERE).unwrap_err();
             assert_eq!(error.error(), "invalid_client_metadata", "{body:.50}");
         }
         assert!(bench.audit.has("RegistrationRefused"));
+    }
+
+    #[test]
+    fn who_registers_too_often_waits_and_others_do_not() {
+        let mut bench = Bench::new();
+        let body = json!({"redirect_uris": ["http://localhost/"]}).to_string();
+        let register = |bench: &Bench, source| bench.authority.register(&bench.world(), body.as_bytes(), source);
+        let other = Source::new([2; 16]);
+        for _ in 0..limits::REGISTRATIONS.0 {
+            assert!(register(&bench, other).is_ok());
+        }
+        let error = register(&bench, other).unwrap_err();
+        assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::REGISTRATIONS.1)));
+        assert!(bench.audit.has("too many attempts"));
+        assert!(register(&bench, HERE).is_ok());
+        bench.pass(limits::REGISTRATIONS.1);
+        assert!(register(&bench, other).is_ok() && register(&bench, other).is_err());
+        for _ in 0..2 * limits::REGISTRATIONS.0 {
+            assert_eq!(bench.authority.register(&bench.world(), b"{}", HERE).unwrap_err().status(), 400);
+        }
     }
 
     #[test]
@@ -194,6 +245,19 @@ mod tests {
     }
 
     #[test]
+    fn a_device_needs_no_redirect_uri_and_others_do() {
+        let device = device::GRANT_TYPE;
+        let answer = register(&json!({"grant_types": [device, "refresh_token"], "client_name": "tv"})).unwrap();
+        assert_eq!(answer["grant_types"], json!([device, "refresh_token"]));
+        assert_eq!((&answer["redirect_uris"], &answer["response_types"]), (&json!([]), &json!([])));
+        assert_eq!(error(&json!({"grant_types": [device, "authorization_code"]})), "invalid_redirect_uri");
+        let body = json!({"grant_types": [device, "authorization_code"], "redirect_uris": ["http://localhost/"]});
+        assert_eq!(register(&body).unwrap()["grant_types"], json!(["authorization_code", device, "refresh_token"]));
+        assert_eq!(error(&json!({"grant_types": [device], "redirect_uris": ["javascript:alert(1)"]})), "invalid_redirect_uri");
+        assert_eq!(error(&json!({"grant_types": ["refresh_token"]})), "invalid_client_metadata");
+    }
+
+    #[test]
     fn a_client_that_wants_a_secret_is_told_that_it_needs_none() {
         for method in ["client_secret_basic", "client_secret_post"] {
             let body =
@@ -208,7 +272,7 @@ mod tests {
     fn a_registration_is_remembered_with_the_name_it_shows() {
         let bench = Bench::new();
         let body = json!({"redirect_uris": ["http://localhost:1/"], "client_name": "<script>\u{202e}\n</script>"});
-        bench.authority.register(&bench.world(), body.to_string().as_bytes()).unwrap();
+        bench.authority.register(&bench.world(), body.to_string().as_bytes(), HERE).unwrap();
         assert!(bench.audit.has("name: \"<script></script>\", redirect_host: \"localhost:1\""));
     }
 }

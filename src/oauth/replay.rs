@@ -3,7 +3,7 @@
 use super::Error;
 use crate::limits;
 use crate::world::Now;
-use heapless::Vec;
+use heapless::{Deque, Vec};
 
 /// The id of a code or of a consent.
 pub(super) type SpentId = [u8; 16];
@@ -11,6 +11,24 @@ pub(super) type SpentId = [u8; 16];
 /// Ids that were spent, until they would be out of date anyway.
 #[derive(Debug, Default)]
 pub(super) struct Spent(Vec<(SpentId, u64), { limits::SPENT }>);
+
+/// Ids of sign-in pages that were answered with no. Anybody can open such a page, so that they have a table of their own.
+#[derive(Debug, Default)]
+pub(super) struct Rejected(Deque<SpentId, { limits::REJECTED }>);
+
+impl Rejected {
+    /// Remembers one more; a full table forgets the oldest.
+    pub(super) fn insert(&mut self, id: SpentId) {
+        if self.0.is_full() {
+            self.0.pop_front();
+        }
+        let _ = self.0.push_back(id);
+    }
+
+    pub(super) fn has(&self, id: SpentId) -> bool {
+        self.0.iter().any(|rejected| *rejected == id)
+    }
+}
 
 /// Why an id cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +43,15 @@ impl Spent {
     /// Spends `id`, and remembers it until `until_ms` of uptime.
     pub(super) fn spend(&mut self, now: Now, id: SpentId, until_ms: u64) -> Result<(), Unspendable> {
         self.0.retain(|(_, until)| *until > now.uptime_ms);
-        if self.0.iter().any(|(spent, _)| *spent == id) {
+        if self.has(now, id) {
             return Err(Unspendable::Twice);
         }
         self.0.push((id, until_ms)).map_err(|_| Unspendable::Full)
+    }
+
+    /// Whether `id` is spent, and remembered.
+    pub(super) fn has(&self, now: Now, id: SpentId) -> bool {
+        self.0.iter().any(|(spent, until)| *spent == id && *until > now.uptime_ms)
     }
 }
 
@@ -55,6 +78,16 @@ mod tests {
         assert_eq!(spent.spend(at(0), [1; 16], 100), Ok(()));
         assert_eq!(spent.spend(at(99), [1; 16], 100), Err(Unspendable::Twice));
         assert_eq!(spent.spend(at(99), [2; 16], 100), Ok(()));
+    }
+
+    #[test]
+    fn a_page_that_was_rejected_is_remembered_until_many_others_were() {
+        let mut rejected = Rejected::default();
+        rejected.insert([1; 16]);
+        (2..=limits::REJECTED).for_each(|_| rejected.insert([2; 16]));
+        assert!(rejected.has([1; 16]) && !rejected.has([3; 16]));
+        rejected.insert([3; 16]);
+        assert!(!rejected.has([1; 16]) && rejected.has([3; 16]));
     }
 
     #[test]

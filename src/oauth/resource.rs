@@ -10,16 +10,19 @@ pub struct Audience(pub [u8; 8]);
 impl Audience {
     /// The audience of an origin. `localhost`, `127.0.0.1` and `[::1]` are one server under three names.
     pub fn of(origin: &str) -> Self {
-        let loopback = ["http", "https"].into_iter().find_map(|scheme| {
-            let rest = origin.strip_prefix(scheme)?.strip_prefix("://")?;
-            let port = super::redirect::LOOPBACK.iter().find_map(|host| rest.strip_prefix(host))?;
-            (port.is_empty() || port.starts_with(':')).then(|| format!("{scheme}://localhost{port}"))
-        });
+        let loopback = on_loopback(origin).map(|(scheme, port)| format!("{scheme}://localhost{port}"));
         let digest = digest::digest(&digest::SHA256, loopback.as_deref().unwrap_or(origin).as_bytes());
         let mut audience = [0; 8];
         audience.copy_from_slice(&digest.as_ref()[..8]);
         Audience(audience)
     }
+}
+
+/// The scheme and the port of an origin that names this computer.
+fn on_loopback(origin: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let port = super::redirect::LOOPBACK.iter().find_map(|host| rest.strip_prefix(host))?;
+    (port.is_empty() || port.starts_with(':')).then_some((scheme, port))
 }
 
 /// The server as one client sees it.
@@ -37,6 +40,11 @@ impl Base {
     pub fn new(origin: &str) -> Self {
         let origin = origin.trim_end_matches('/');
         Base { origin: origin.into(), audience: Audience::of(origin) }
+    }
+
+    /// Whether nobody can read on the way: it is https, or it does not leave this computer.
+    pub fn is_protected(&self) -> bool {
+        self.origin.starts_with("https://") || on_loopback(&self.origin).is_some()
     }
 }
 
@@ -196,6 +204,17 @@ mod tests {
             ["http://localhost", "https://localhost:8787", "http://localhost:8788", "http://127.0.0.11:8787", "http://pi:8787"]
         {
             assert_ne!(Audience::of(other), audience, "{other}");
+        }
+    }
+
+    #[test]
+    fn plain_http_beyond_this_computer_can_be_read_on_the_way() {
+        for origin in ["http://192.168.1.20:8787", "http://pi.local", "http://localhost.evil.example", "http://127.0.0.11", "x"] {
+            assert!(!Base::new(origin).is_protected(), "{origin}");
+        }
+        for origin in ["https://192.168.1.20", "http://localhost:8787", "http://127.0.0.1", "http://[::1]:1", "https://localhost"]
+        {
+            assert!(Base::new(origin).is_protected(), "{origin}");
         }
     }
 

@@ -1,14 +1,15 @@
-//! `POST /revoke` (RFC 7009): a client gives its tokens back. And the list of what was revoked, for the one who keeps it.
+//! `POST /revoke` (RFC 7009): a client gives its tokens back. And the owner takes them: one, those of a user or of a client,
+//! or all. And the list of what was revoked, for the one who keeps it.
 
-use super::claims::Token;
+use super::claims::{Allowance, Code, Token};
 use super::client::Client;
 use super::denied::Denied;
 use super::form::Parameters;
 use super::{Authority, Error};
 use crate::audit::Event;
 use crate::limits;
-use crate::principal::GrantId;
-use crate::seal::{Fault, Purpose};
+use crate::principal::{ClientTag, GrantId, Standing};
+use crate::seal::{Fault, Forged, Purpose};
 use crate::world::World;
 
 impl Authority {
@@ -45,7 +46,7 @@ impl Authority {
         if purpose == Purpose::Refresh {
             return self.end(world, grant, token.life.end_unix);
         }
-        let until = token.life.end_unix.max(world.now.unix + limits::ACCESS_SECS);
+        let until = token.life.ends_unix_latest(world.now, self.boot).max(world.now.unix + limits::ACCESS_SECS);
         let epoch = self.denied.borrow_mut().deny_access(world.now, grant, token.counter, until);
         told(world, epoch);
     }
@@ -60,21 +61,59 @@ impl Authority {
     }
 
     /// Ends every token that was ever issued, as the owner wishes.
-    pub fn revoke_all(&self, world: &World<'_>) {
+    pub fn revoke_everything(&self, world: &World<'_>) {
         let epoch = self.denied.borrow_mut().deny_all();
         told(world, Some(epoch));
     }
 
-    /// The present epoch. It grows when every token ends at once.
+    /// Ends every token of a user, as the owner wishes. He may sign in again.
+    pub fn revoke_user(&self, world: &World<'_>, subject: &str) {
+        world.audit.record(&Event::UserRevoked { subject });
+        let epoch = self.denied.borrow_mut().deny_user(subject);
+        told(world, epoch);
+    }
+
+    /// Ends every token of a client, whoever uses it, as the owner wishes. It may ask again.
+    pub fn revoke_client(&self, world: &World<'_>, client: ClientTag) {
+        world.audit.record(&Event::ClientRevoked { client });
+        let epoch = self.denied.borrow_mut().deny_client(client);
+        told(world, epoch);
+    }
+
+    /// Ends the sign-in that a token or a code belongs to, or a token that was made by hand, as the owner wishes.
+    ///
+    /// # Errors
+    /// [`Forged`] for what is none of ours.
+    pub fn revoke_token(&self, world: &World<'_>, text: &str) -> Result<GrantId, Forged> {
+        for purpose in [Purpose::Access, Purpose::Refresh, Purpose::Code] {
+            let Ok(opened) = self.ring.open(purpose, text.as_bytes()) else { continue };
+            if purpose == Purpose::Code {
+                let Code { allowance, .. } = Code::read(&opened)?;
+                self.take(world, &allowance, world.now.unix);
+                return Ok(allowance.grant);
+            }
+            let Token { allowance, life, .. } = Token::read(&opened)?;
+            self.take(world, &allowance, life.ends_unix_latest(world.now, self.boot));
+            return Ok(allowance.grant);
+        }
+        Err(Forged)
+    }
+
+    fn take(&self, world: &World<'_>, allowance: &Allowance<'_>, end_unix: u64) {
+        if self.stands(allowance).is_ok() {
+            world.audit.record(&Event::Revoked { grant: allowance.grant });
+            self.end(world, allowance.grant, end_unix);
+        }
+    }
+
+    /// The present epoch. It grows when more than one grant is revoked at once.
     pub fn epoch(&self) -> u32 {
         self.denied.borrow().epoch()
     }
 
-    /// Whether every token of a grant was ended, or every token of the epoch in which it was used: for those who hold a
-    /// stream open.
-    pub fn is_over(&self, grant: GrantId, epoch: u32) -> bool {
-        let denied = self.denied.borrow();
-        denied.epoch() > epoch || denied.has(grant)
+    /// Whether every token of a sign-in was ended: for those who hold a stream open.
+    pub fn is_over(&self, standing: &Standing<'_>) -> bool {
+        self.denied.borrow().has(standing)
     }
 
     /// What to write to a file (0600, by rename), if something was revoked since the last call.
@@ -199,7 +238,7 @@ mod tests {
     fn a_token_of_an_earlier_epoch_takes_no_room() {
         let bench = Bench::new();
         let (access, refresh) = pair(&bench);
-        bench.authority.revoke_all(&bench.world());
+        bench.authority.revoke_everything(&bench.world());
         assert!(bench.authority.denied_text().is_some());
         for token in [&access, &refresh] {
             revoke(&bench, &bench.client, token).unwrap();
@@ -219,7 +258,12 @@ mod tests {
         assert!(bench.audit.has("AllRevoked"));
         assert_eq!(bench.authority.epoch(), 1);
         assert!(!is_alive(&bench, bystander["access_token"].as_str().unwrap()));
-        assert!(bench.authority.is_over(GrantId([1; 16]), 0));
+        assert!(bench.authority.is_over(&Standing {
+            subject: "x",
+            client: ClientTag([1; 8]),
+            grant: GrantId([1; 16]),
+            epoch: 0
+        }));
         assert!(is_alive(&bench, &pair(&bench).0));
     }
 
@@ -228,12 +272,76 @@ mod tests {
         let mut bench = Bench::new();
         let (access, refresh) = pair(&bench);
         let code = bench.code();
-        bench.authority.revoke_all(&bench.world());
+        bench.authority.revoke_everything(&bench.world());
         assert!(!is_alive(&bench, &access) && bench.refresh(&bench.client, &refresh, &[]).is_err());
         assert_eq!(bench.exchange(&bench.client, &code, &[]).unwrap_err().error(), "invalid_grant");
         let text = bench.authority.denied_text().unwrap();
         bench.restart();
         bench.authority.restore(&bench.world(), &text).unwrap();
         assert!(!is_alive(&bench, &access));
+    }
+
+    #[test]
+    fn the_owner_can_end_the_tokens_of_one_user() {
+        let mut bench = Bench::new();
+        let (access, refresh) = pair(&bench);
+        let code = bench.code();
+        let minted = bench.mint("meter", "someone else", 3600);
+        bench.authority.revoke_user(&bench.world(), "me@example.com");
+        assert!(!is_alive(&bench, &access) && bench.refresh(&bench.client, &refresh, &[]).is_err());
+        assert_eq!(bench.exchange(&bench.client, &code, &[]).unwrap_err().error(), "invalid_grant");
+        assert!(is_alive(&bench, &minted));
+        let anew = pair(&bench).0;
+        let text = bench.authority.denied_text().unwrap();
+        bench.restart();
+        bench.authority.restore(&bench.world(), &text).unwrap();
+        assert!(!is_alive(&bench, &access) && is_alive(&bench, &anew));
+        assert!(bench.audit.has("UserRevoked"));
+    }
+
+    #[test]
+    fn the_owner_can_end_the_tokens_of_one_client() {
+        let bench = Bench::new();
+        let (access, refresh) = pair(&bench);
+        let other = bench.client_id();
+        let bystander = bench.tokens_of(&other);
+        let client = bench.bearer(&access, Endpoint::Mcp).unwrap().client;
+        bench.authority.revoke_client(&bench.world(), client);
+        assert!(!is_alive(&bench, &access) && bench.refresh(&bench.client, &refresh, &[]).is_err());
+        assert!(is_alive(&bench, bystander["access_token"].as_str().unwrap()));
+        assert!(is_alive(&bench, &pair(&bench).0), "it may ask again");
+        assert!(bench.audit.has("ClientRevoked"));
+    }
+
+    #[test]
+    fn the_owner_can_end_one_sign_in_by_any_of_its_texts() {
+        for which in 0..3 {
+            let bench = Bench::new();
+            let code = bench.code();
+            let tokens = bench.exchange(&bench.client, &code, &[]).unwrap();
+            let [access, refresh] = ["access_token", "refresh_token"].map(|member| tokens[member].as_str().unwrap().to_owned());
+            let text = [&access, &refresh, &code][which];
+            let grant = bench.authority.revoke_token(&bench.world(), text).unwrap();
+            assert_eq!(bench.authority.revoke_token(&bench.world(), text), Ok(grant));
+            assert!(!is_alive(&bench, &access) && bench.refresh(&bench.client, &refresh, &[]).is_err());
+        }
+        let bench = Bench::new();
+        for text in ["", "x", &bench.client] {
+            assert_eq!(bench.authority.revoke_token(&bench.world(), text), Err(Forged));
+        }
+        assert_eq!(bench.authority.denied_text(), None);
+    }
+
+    #[test]
+    fn a_token_made_by_hand_that_was_revoked_stays_so_until_it_ends_whatever_the_clock_does() {
+        let mut bench = Bench::new();
+        let token = bench.mint("meter", "meter", limits::STATIC_SECS);
+        bench.step(200 * 24 * 3600);
+        bench.authority.revoke_token(&bench.world(), &token).unwrap();
+        bench.pass(limits::STATIC_SECS - 1);
+        // Another revocation clears the list of what is out of date.
+        bench.authority.end(&bench.world(), GrantId([9; 16]), 0);
+        assert!(!is_alive(&bench, &token));
+        assert_eq!(bench.bearer(&token, Endpoint::Mcp).unwrap_err().reason(), "token revoked");
     }
 }

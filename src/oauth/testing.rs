@@ -1,19 +1,25 @@
 //! A board on the bench: its clocks are moved by hand, and a person signs in with one call.
 
-use super::{Authority, Base, Endpoints, Error, Mode, Page, REDIRECT_URIS, Refusal, Scope, Settings, Step};
+use super::{
+    Authority, Base, Endpoints, Error, Mint, Mode, Page, Phc, REDIRECT_URIS, Refusal, Scope, Settings, Source, Step, User,
+};
 use crate::audit::{Audit, Event};
 use crate::limits;
-use crate::principal::Principal;
+use crate::principal::{Principal, Scopes};
 use crate::seal::KeyRing;
 use crate::world::{Now, Random, World};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 /// RFC 7636, appendix B.
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// Where people sit.
+pub(super) const HERE: Source = Source::new([1; 16]);
 
 /// Never the same bytes twice.
 #[derive(Default)]
@@ -64,6 +70,30 @@ impl Bench {
         Bench::with(Mode::Open)
     }
 
+    /// A board that is reached at this address.
+    pub(super) fn at(origin: &str) -> Self {
+        let mut bench = Bench::new();
+        bench.base = Base::new(origin);
+        bench.authority = bench.sibling(&[origin]);
+        bench
+    }
+
+    /// The owner lets in anna, who may allow everything, and bob, who may allow `math`; and whoever has a code.
+    pub(super) fn own(users: bool, pairing: bool) -> Self {
+        let bench = Bench::with(Mode::Own { users, pairing });
+        bench.set_users(people());
+        bench
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.authority.settings().as_ref().clone()
+    }
+
+    /// The owner says who his users are now.
+    pub(super) fn set_users(&self, users: Vec<User>) {
+        self.authority.reload(Settings { users, ..self.settings() });
+    }
+
     fn with(mode: Mode) -> Self {
         let (random, audit) = (Counter::default(), Memory::default());
         let now = Now { unix: limits::BUILD_UNIX_SECS + 1_000_000, uptime_ms: 1000 };
@@ -102,9 +132,16 @@ impl Bench {
         Authority::new(settings(Mode::Demo, origins), Rc::clone(&self.ring), [2; 16])
     }
 
+    /// The same server, when its owner has settled who may sign in.
+    pub(super) fn owned(&self) -> Authority {
+        let mode = Mode::Own { users: true, pairing: true };
+        let settings = Settings { mode, users: people(), ..self.settings() };
+        Authority::new(settings, Rc::clone(&self.ring), [1; 16])
+    }
+
     pub(super) fn register(&self, redirect_uris: &[&str]) -> String {
         let body = json!({"redirect_uris": redirect_uris, "client_name": "A client"}).to_string();
-        let answer = self.authority.register(&self.world(), body.as_bytes()).unwrap();
+        let answer = self.authority.register(&self.world(), body.as_bytes(), HERE).unwrap();
         serde_json::from_slice::<Value>(&answer).unwrap()["client_id"].as_str().unwrap().to_owned()
     }
 
@@ -124,6 +161,27 @@ impl Bench {
         }
     }
 
+    /// Sends a form of the sign-in page.
+    pub(super) fn send(&self, page: &Page, fields: &[(&str, &str)], cookie: Option<&str>, source: Source) -> Step {
+        let body = form(&[&[("transaction", page.transaction.as_str())], fields].concat());
+        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), cookie, source) {
+            Ok(attempt) => self.authority.signed_in(&self.world(), attempt.verify()),
+            Err(step) => step,
+        }
+    }
+
+    /// Signs in by these fields, and allows everything that is offered.
+    pub(super) fn tokens_by(&self, fields: &[(&str, &str)]) -> Value {
+        let page = self.sign_in_page();
+        let Step::Consent(page) = self.send(&page, fields, Some(&page.cookie), HERE) else { panic!("not signed in") };
+        let mut fields = vec![("transaction", page.transaction.as_str()), ("action", "approve")];
+        fields.extend(page.scopes.iter().map(|scope| ("scope", scope.name.as_str())));
+        match self.authority.consent(&self.world(), &self.base, form(&fields).as_bytes(), Some(&page.cookie)) {
+            Step::Redirect(uri) => self.exchange(&self.client, &parameter(&uri, "code"), &[]).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) fn consent_page(&self) -> Box<Page> {
         self.consent_page_for(&[])
     }
@@ -133,13 +191,24 @@ impl Bench {
     }
 
     fn consent_page_of(&self, client: &str, changes: &[(&str, &str)]) -> Box<Page> {
-        let page = self.sign_in_page_of(client, changes);
-        let body = form(&[("transaction", &page.transaction), ("email", "me@example.com"), ("password", "secret")]);
-        let attempt = self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie)).unwrap();
-        match self.authority.signed_in(&self.world(), attempt.verify()) {
+        match self.signed_in(&self.sign_in_page_of(client, changes)) {
             Step::Consent(page) => page,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Sends the form of a sign-in page.
+    pub(super) fn sign_in(&self, page: &Page, body: &str) -> Step {
+        match self.authority.sign_in(&self.world(), &self.base, body.as_bytes(), Some(&page.cookie), HERE) {
+            Ok(attempt) => self.authority.signed_in(&self.world(), attempt.verify()),
+            Err(step) => step,
+        }
+    }
+
+    /// A person signs in on a page.
+    pub(super) fn signed_in(&self, page: &Page) -> Step {
+        let fields = [("transaction", page.transaction.as_str()), ("email", "me@example.com"), ("password", "secret")];
+        self.sign_in(page, &form(&fields))
     }
 
     pub(super) fn code(&self) -> String {
@@ -176,6 +245,18 @@ impl Bench {
         self.token(&changed(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client)], changes))
     }
 
+    /// Registers a client that has no browser.
+    pub(super) fn device_client(&self) -> String {
+        let grant_types = [super::device::GRANT_TYPE];
+        let body = json!({"grant_types": grant_types, "client_name": "A device"}).to_string();
+        let answer = self.authority.register(&self.world(), body.as_bytes(), HERE).unwrap();
+        serde_json::from_slice::<Value>(&answer).unwrap()["client_id"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn token_by(&self, fields: &[(&str, &str)]) -> Result<Value, Error> {
+        self.token(&form(fields))
+    }
+
     fn token(&self, body: &str) -> Result<Value, Error> {
         let answer = self.authority.token(&self.world(), &self.base, body.as_bytes(), None)?;
         Ok(serde_json::from_slice(&answer).unwrap())
@@ -189,10 +270,27 @@ impl Bench {
         self.exchange(client, &self.code_of(client, &[]), &[]).unwrap()
     }
 
+    /// The owner makes a token by hand.
+    pub(super) fn mint(&self, name: &str, subject: &str, secs: u64) -> String {
+        let mint = Mint { name, subject, scopes: "math", secs };
+        self.authority.mint(&self.world(), &mint).unwrap()
+    }
+
     pub(super) fn bearer(&self, token: &str, endpoints: impl Into<Endpoints>) -> Result<Principal, Refusal> {
         let header = format!("Bearer {token}");
         self.authority.bearer(&self.world(), [header.as_bytes()], endpoints.into())
     }
+}
+
+/// Anna and bob, each with his name and `-secret` for a password.
+pub(super) fn people() -> Vec<User> {
+    static HASHES: LazyLock<[Phc; 2]> = LazyLock::new(|| ["anna-secret", "bob-secret"].map(|text| Phc::make(text, 0, [1; 16])));
+    let user = |name: &str, password: &Phc, scopes: Option<&str>| User {
+        name: name.to_owned(),
+        password: password.clone(),
+        scopes: scopes.map(|scopes| Scopes::parse(scopes, |_| true)),
+    };
+    vec![user("anna", &HASHES[0], None), user("bob", &HASHES[1], Some("math"))]
 }
 
 /// The query of a good request, but for the `changes`.
@@ -227,6 +325,7 @@ fn settings(mode: Mode, origins: &[&str]) -> Settings {
     let scope = |name: &str, is_write| Scope { name: name.to_owned(), about: format!("use {name}"), is_write };
     Settings {
         mode,
+        users: Vec::new(),
         scopes: vec![scope("math", false), scope("system:read", false), scope("gpio:write", true)],
         board: "pi".to_owned(),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).into(),

@@ -5,7 +5,7 @@ use super::client::Client;
 use super::error::json;
 use super::form::Parameters;
 use super::life::Life;
-use super::{Authority, Base, Error};
+use super::{Authority, Base, Error, device};
 use crate::audit::Event;
 use crate::limits;
 use crate::seal::Purpose;
@@ -19,12 +19,18 @@ struct Response<'a> {
     token_type: &'a str,
     expires_in: u64,
     scope: &'a str,
-    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
 }
 
-/// What is to be sealed: the refresh token, and how much of it the access token gets.
+/// What is to be sealed: what was allowed, and how much of it the access token gets.
 pub(super) struct Issue<'a> {
-    pub(super) refresh: Token<'a>,
+    /// Under which name the client has asked.
+    pub(super) base: &'a Base,
+    /// That of the refresh token.
+    pub(super) life: Life,
+    pub(super) counter: u32,
+    pub(super) allowance: Allowance<'a>,
     pub(super) access: Allowance<'a>,
     pub(super) grant_type: &'static str,
 }
@@ -37,7 +43,12 @@ impl Authority {
     /// RFC 6749 5.2. The answer says `Cache-Control: no-store`, as the good one does.
     pub fn token(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let issued = self.issued(world, base, form, authorization);
-        issued.inspect_err(|error| world.audit.record(&Event::TokenRefused { reason: error.reason() }))
+        issued.inspect_err(|error| {
+            // A device asks and asks: that is no event.
+            if !error.is_pending() {
+                world.audit.record(&Event::TokenRefused { reason: error.reason() });
+            }
+        })
     }
 
     fn issued(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
@@ -46,25 +57,29 @@ impl Authority {
         match parameters.required("grant_type", "grant_type is missing.")? {
             "authorization_code" => self.exchange(world, base, &client, &parameters),
             "refresh_token" => self.refresh(world, base, &client, &parameters),
+            device::GRANT_TYPE => self.asked_by_device(world, base, &client, &parameters),
             _ => Err(Error::unsupported_grant_type()),
         }
     }
 
-    /// Seals the answer to either grant.
+    /// Seals the answer to any grant.
+    ///
+    /// Over plain HTTP on a network there is no refresh token, and the access token lasts a day.
     pub(super) fn issue(&self, world: &World<'_>, issue: &Issue<'_>) -> Result<Vec<u8>, Error> {
-        let Issue { refresh, access: allowance, grant_type } = issue;
-        let life = Life::lasting(limits::ACCESS_SECS, world.now, self.boot);
-        let access = Token { life, counter: refresh.counter, allowance: *allowance };
-        let access_token = access.seal(&self.ring, Purpose::Access)?;
-        let refresh_token = refresh.seal(&self.ring, Purpose::Refresh)?;
-        let Allowance { subject, client, grant, .. } = *allowance;
+        let Issue { base, life, counter, allowance, access, grant_type } = *issue;
+        let is_protected = base.is_protected();
+        let expires_in = if is_protected { limits::ACCESS_SECS } else { limits::PLAIN_ACCESS_SECS };
+        let token = Token { life: Life::lasting(expires_in, world.now, self.boot), counter, allowance: access };
+        let access_token = token.seal(&self.ring, Purpose::Access)?;
+        let refresh = is_protected.then(|| Token { life, counter, allowance }.seal(&self.ring, Purpose::Refresh)).transpose()?;
+        let Allowance { subject, client, grant, scopes, .. } = access;
         world.audit.record(&Event::TokenIssued { subject, client, grant, grant_type });
         Ok(json(&Response {
             access_token: &access_token,
             token_type: "Bearer",
-            expires_in: limits::ACCESS_SECS,
-            scope: allowance.scopes,
-            refresh_token: &refresh_token,
+            expires_in,
+            scope: scopes,
+            refresh_token: refresh.as_deref(),
         }))
     }
 }
@@ -91,7 +106,6 @@ mod tests {
             ("", "invalid_request"),
             ("password", "unsupported_grant_type"),
             ("client_credentials", "unsupported_grant_type"),
-            ("urn:ietf:params:oauth:grant-type:device_code", "unsupported_grant_type"),
             ("Authorization_Code", "unsupported_grant_type"),
         ] {
             let body = form(&[("grant_type", grant_type), ("client_id", &bench.client)]);

@@ -8,7 +8,10 @@ use super::life::{Boot, Deadline};
 use super::login::Subject;
 use super::pkce::Challenge;
 use super::redirect::RedirectUri;
+use super::replay::Unspendable;
 use super::resource::{Audience, Endpoints, Target};
+use super::user_code::UserCode;
+use super::waiting::DeviceId;
 use super::{Authority, Error};
 use crate::limits;
 use crate::principal::{ClientTag, Scopes};
@@ -36,32 +39,68 @@ impl Browser {
         (length == bytes.len()).then_some(Browser(bytes))
     }
 
+    /// Into a payload.
+    pub(super) fn write<const N: usize>(self, fields: Writer<N>) -> Writer<N> {
+        fields.array(&self.0)
+    }
+
+    /// Out of a payload.
+    pub(super) fn read(fields: &mut Reader<'_>) -> Result<Self, Forged> {
+        fields.array().map(Browser)
+    }
+
     /// The value of the cookie.
     pub(super) fn cookie(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 
-/// A request for authorization in which everything is proved. RFC 6749 4.1.1.
+/// A request for authorization in which everything is proved.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) client: ClientTag,
     pub(super) client_name: Name,
-    pub(super) redirect_uri: RedirectUri,
-    pub(super) state: Option<String>,
-    pub(super) challenge: Challenge,
     pub(super) scopes: Scopes,
     pub(super) target: Target,
+    pub(super) asker: Asker,
 }
 
-impl Request {
-    /// The redirect that tells the client of an error. RFC 6749 4.1.2.1; RFC 9207 2 for `iss`.
-    pub(super) fn refusal(&self, issuer: &str, error: Error) -> String {
-        refusal(&self.redirect_uri, self.state.as_deref(), issuer, error)
+/// Where the answer goes.
+#[derive(Clone, Debug)]
+pub(super) enum Asker {
+    /// To the client, with the browser. RFC 6749 4.1.1.
+    Browser { redirect_uri: RedirectUri, state: Option<String>, challenge: Challenge },
+    /// Nowhere: the device comes for it. RFC 8628 3.1.
+    Device { id: DeviceId, user_code: UserCode },
+}
+
+impl Asker {
+    fn write<const N: usize>(&self, fields: Writer<N>) -> Writer<N> {
+        match self {
+            Asker::Browser { redirect_uri, state, challenge } => {
+                let fields = fields.u8(0).text(redirect_uri.as_str()).u8(state.is_some().into());
+                fields.text(state.as_deref().unwrap_or_default()).array(&challenge.0)
+            }
+            Asker::Device { id, user_code } => fields.u8(1).array(id).array(&user_code.0),
+        }
+    }
+
+    fn read(fields: &mut Reader<'_>, allowed: &[String]) -> Result<Self, Forged> {
+        match fields.u8()? {
+            0 => {
+                // Once more against the list: it may be another one than when the page was opened.
+                let redirect_uri = RedirectUri::parse(fields.text()?, allowed).map_err(|_| Forged)?;
+                let has_state = fields.u8()? != 0;
+                let state = Some(fields.text()?.to_owned()).filter(|_| has_state);
+                Ok(Asker::Browser { redirect_uri, state, challenge: Challenge(fields.array()?) })
+            }
+            1 => Ok(Asker::Device { id: fields.array()?, user_code: UserCode::known(fields.array()?).ok_or(Forged)? }),
+            _ => Err(Forged),
+        }
     }
 }
 
-/// As [`Request::refusal`], before there is a whole request.
+/// The redirect that tells a client of an error. RFC 6749 4.1.2.1; RFC 9207 2 for `iss`.
 pub(super) fn refusal(redirect_uri: &RedirectUri, state: Option<&str>, issuer: &str, error: Error) -> String {
     let told = [("error", error.error()), ("error_description", error.description()), ("iss", issuer)];
     let parameters: Vec<_> = told.into_iter().chain(state.map(|state| ("state", state))).collect();
@@ -84,6 +123,11 @@ impl Transaction {
         Transaction { id: world.bytes(), browser, deadline, request }
     }
 
+    /// The same request with new time.
+    pub(super) fn renewed(self, world: &World<'_>, boot: Boot) -> Self {
+        Transaction { deadline: Deadline::after(limits::LOGIN_SECS, world.now, boot), ..self }
+    }
+
     /// For the form of the sign-in page.
     pub(super) fn for_sign_in(&self, ring: &KeyRing) -> Result<String, Full> {
         Ok(ring.seal(Purpose::SignIn, &self.write().finish()?))
@@ -91,38 +135,26 @@ impl Transaction {
 
     /// For the form of the consent page. Only who has signed in gets this far: there is no other way to a [`Subject`].
     pub(super) fn for_consent(&self, ring: &KeyRing, subject: &Subject) -> Result<String, Full> {
-        Ok(ring.seal(Purpose::Consent, &self.write().text(subject).finish()?))
+        Ok(ring.seal(Purpose::Consent, &subject.write(self.write()).finish()?))
     }
 
     fn write(&self) -> Writer<BYTES> {
         let request = &self.request;
-        let fields = self.deadline.write(Writer::new().array(&self.id).array(&self.browser.0));
-        fields
-            .array(&request.client.0)
-            .text(&request.client_name)
-            .text(request.redirect_uri.as_str())
-            .u8(request.state.is_some().into())
-            .text(request.state.as_deref().unwrap_or_default())
-            .array(&request.challenge.0)
-            .text(request.scopes.as_str())
-            .array(&request.target.audience.0)
-            .u8(request.target.endpoints.bits())
+        let fields = self.deadline.write(self.browser.write(Writer::new().array(&self.id)));
+        let fields = request.asker.write(fields.array(&request.client.0).text(&request.client_name));
+        fields.text(request.scopes.as_str()).array(&request.target.audience.0).u8(request.target.endpoints.bits())
     }
 
     fn read(fields: &mut Reader<'_>, allowed: &[String]) -> Result<Self, Forged> {
         let id = fields.array()?;
-        let browser = Browser(fields.array()?);
+        let browser = Browser::read(fields)?;
         let deadline = Deadline::read(fields)?;
         let client = ClientTag(fields.array()?);
         let client_name = Name::try_from(fields.text()?).map_err(|_| Forged)?;
-        // Once more against the list: it may be another one than when the page was opened.
-        let redirect_uri = RedirectUri::parse(fields.text()?, allowed).map_err(|_| Forged)?;
-        let has_state = fields.u8()? != 0;
-        let state = Some(fields.text()?.to_owned()).filter(|_| has_state);
-        let challenge = Challenge(fields.array()?);
+        let asker = Asker::read(fields, allowed)?;
         let scopes = Scopes::parse(fields.text()?, |_| true);
         let target = Target { audience: Audience(fields.array()?), endpoints: Endpoints::from_bits(fields.u8()?) };
-        let request = Request { client, client_name, redirect_uri, state, challenge, scopes, target };
+        let request = Request { client, client_name, scopes, target, asker };
         Ok(Transaction { id, browser, deadline, request })
     }
 }
@@ -163,13 +195,29 @@ impl Authority {
     }
 
     fn admit(&self, world: &World<'_>, cookie: Option<&str>, transaction: Transaction) -> Result<Transaction, Error> {
-        if transaction.deadline.is_past(world.now, self.boot) {
-            return Err(Error::invalid_request("This page is too old. Go back to your program and sign in again."));
-        }
-        if cookie.and_then(Browser::parse) != Some(transaction.browser) {
-            return Err(Error::invalid_request("This page was opened in another browser, or the browser takes no cookies."));
+        self.admit_page(world, transaction.deadline, transaction.browser, cookie)?;
+        let is_rejected = self.rejected.borrow().has(transaction.id);
+        if is_rejected || self.spent.borrow().has(world.now, transaction.id) {
+            return Err(Unspendable::Twice.into());
         }
         Ok(transaction)
+    }
+
+    /// Whether the form of a page may be sent: in time, and by the browser that opened the page.
+    pub(super) fn admit_page(
+        &self,
+        world: &World<'_>,
+        deadline: Deadline,
+        browser: Browser,
+        cookie: Option<&str>,
+    ) -> Result<(), Error> {
+        if deadline.is_past(world.now, self.boot) {
+            return Err(Error::invalid_request("This page is too old. Go back to your program and sign in again."));
+        }
+        if cookie.and_then(Browser::parse) != Some(browser) {
+            return Err(Error::invalid_request("This page was opened in another browser, or the browser takes no cookies."));
+        }
+        Ok(())
     }
 }
 
@@ -183,10 +231,15 @@ mod tests {
         let request = Request {
             client: ClientTag([1; 8]),
             client_name: Name::try_from("n".repeat(limits::CLIENT_NAME_BYTES).as_str()).unwrap(),
-            redirect_uri: RedirectUri::parse(&format!("http://localhost/{}", "p".repeat(limits::REDIRECT_URI_BYTES - 17)), &[])
+            asker: Asker::Browser {
+                redirect_uri: RedirectUri::parse(
+                    &format!("http://localhost/{}", "p".repeat(limits::REDIRECT_URI_BYTES - 17)),
+                    &[],
+                )
                 .unwrap(),
-            state: Some("s".repeat(limits::STATE_BYTES)),
-            challenge: Challenge([2; 32]),
+                state: Some("s".repeat(limits::STATE_BYTES)),
+                challenge: Challenge([2; 32]),
+            },
             scopes: Scopes::parse(&"s".repeat(limits::SCOPES_BYTES - 1), |_| true),
             target: Target::whole(&Base::new("http://localhost:8787")),
         };
@@ -201,7 +254,7 @@ mod tests {
         assert!(text.len() <= limits::TRANSACTION_BYTES);
         let cookie = Browser([3; 16]).cookie();
         let (read, signed_in) = bench.authority.open_consent(&bench.world(), &text, Some(&cookie)).unwrap();
-        assert_eq!(read.request.state.unwrap().len(), limits::STATE_BYTES);
+        assert!(matches!(read.request.asker, Asker::Browser { state: Some(state), .. } if state.len() == limits::STATE_BYTES));
         assert_eq!(signed_in, subject);
     }
 

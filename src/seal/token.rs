@@ -34,6 +34,10 @@ pub enum Purpose {
     SignIn,
     /// The form of the consent page; it proves that somebody signed in.
     Consent,
+    /// What a device asks for its tokens with (RFC 8628 3.2).
+    DeviceCode,
+    /// The form of the page that asks for a device's code.
+    CodePage,
     /// An MCP session id.
     Session,
     /// The answers that a client has given so far to the questions of a call (MCP 2026-07-28).
@@ -42,13 +46,15 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose, at the index of its own number.
-    pub(super) const ALL: [Purpose; 8] = [
+    pub(crate) const ALL: [Purpose; 10] = [
         Purpose::Client,
         Purpose::Code,
         Purpose::Access,
         Purpose::Refresh,
         Purpose::SignIn,
         Purpose::Consent,
+        Purpose::DeviceCode,
+        Purpose::CodePage,
         Purpose::Session,
         Purpose::RequestState,
     ];
@@ -62,6 +68,8 @@ impl Purpose {
             Purpose::Refresh => b"refresh",
             Purpose::SignIn => b"sign-in",
             Purpose::Consent => b"consent",
+            Purpose::DeviceCode => b"device-code",
+            Purpose::CodePage => b"code-page",
             Purpose::Session => b"session",
             Purpose::RequestState => b"request-state",
         }

@@ -129,7 +129,9 @@ impl<S: AsyncWrite + Unpin> Write for Patient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        // Over TLS, the end is a message, which waits for the reader as any other.
+        let closed = Pin::new(&mut self.io).poll_shutdown(context);
+        self.check(closed, context)
     }
 
     fn is_write_vectored(&self) -> bool {

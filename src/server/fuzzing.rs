@@ -1,8 +1,9 @@
 //! A server without a port, for the fuzz targets; there only when they are built.
 
 use crate::audit::Nothing;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Tls as Source};
 use crate::http::{Link, Service};
+use crate::server::tls::{First, Tls};
 use crate::server::{Server, conn, runtime, stop::Stop};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -18,20 +19,31 @@ const BYTES: usize = 16 * 1024;
 pub(crate) struct Bench {
     runtime: LocalRuntime,
     service: Rc<Service>,
+    tls: Rc<Tls>,
 }
 
 impl Bench {
     #[allow(clippy::expect_used)] // A fuzz target that cannot start must say so.
     pub(crate) fn new() -> Self {
         let state = std::env::temp_dir().join(format!("perchd-fuzz-{}", std::process::id()));
-        let config = Config { auth: Auth::Open, ..Config::with_state(state) };
+        let config = Config { auth: Auth::Open, tls: Source::Own, ..Config::with_state(state) };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787));
-        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server").0;
-        Bench { runtime: runtime().expect("a runtime"), service }
+        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server");
+        let (service, tls) = (service.service, service.tls.expect("TLS"));
+        Bench { runtime: runtime().expect("a runtime"), service, tls }
+    }
+
+    pub(crate) fn converse(&self, bytes: &[u8]) -> Vec<u8> {
+        self.exchange(bytes, First::Plain)
+    }
+
+    pub(crate) fn greet(&self, bytes: &[u8]) -> (bool, Vec<u8>) {
+        let first = bytes.first().map_or(First::Plain, |byte| First::of(*byte));
+        (first == First::Handshake, self.exchange(bytes, first))
     }
 
     #[allow(clippy::expect_used)]
-    pub(crate) fn converse(&self, bytes: &[u8]) -> Vec<u8> {
+    fn exchange(&self, bytes: &[u8], first: First) -> Vec<u8> {
         let (mut near, far) = StdStream::pair().expect("a pair of sockets");
         near.write_all(&bytes[..bytes.len().min(BYTES)]).expect("room in the socket");
         near.shutdown(Shutdown::Write).expect("an end");
@@ -40,7 +52,17 @@ impl Bench {
         self.runtime.block_on(async {
             far.set_nonblocking(true).expect("a socket");
             let far = UnixStream::from_std(far).expect("a socket");
-            let served = tokio::task::spawn_local(conn::serve(far, Link::LOOPBACK, Rc::clone(&self.service), stop, ticket));
+            let (service, tls) = (Rc::clone(&self.service), Rc::clone(&self.tls));
+            let served = tokio::task::spawn_local(async move {
+                match first {
+                    First::Plain => conn::serve(far, Link::LOOPBACK, service, stop, ticket).await,
+                    First::Handshake => {
+                        if let Ok(far) = tls.accept(far).await {
+                            conn::serve(far, Link { is_tls: true, ..Link::LOOPBACK }, service, stop, ticket).await;
+                        }
+                    }
+                }
+            });
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), served).await.expect("an end");
         });
         let mut answers = Vec::new();

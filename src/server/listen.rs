@@ -3,7 +3,8 @@
 use crate::error::{Error, Exit};
 use crate::http::{Link, Service};
 use crate::server::conn;
-use crate::server::stop::Stop;
+use crate::server::stop::{Stop, Ticket};
+use crate::server::tls::{First, Tls};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -30,7 +31,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, Error> {
 }
 
 /// Accepts connections until the server stops.
-pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc<Stop>) {
+pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, tls: Option<Rc<Tls>>, stop: Rc<Stop>) {
     let mut stopping = pin!(stop.begun());
     loop {
         let accepted = poll_fn(|context| match stopping.as_mut().poll(context) {
@@ -39,7 +40,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc
         });
         match accepted.await {
             None => return,
-            Some(Ok((socket, peer))) => welcome(socket, peer, &service, &stop),
+            Some(Ok((socket, peer))) => welcome(socket, peer, &service, tls.as_ref(), &stop),
             Some(Err(error)) => {
                 // Out of file descriptors, most likely. Those that are open go on and will free some.
                 log::warn!("cannot accept a connection: {error}");
@@ -49,7 +50,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, stop: Rc
     }
 }
 
-fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, stop: &Rc<Stop>) {
+fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, tls: Option<&Rc<Tls>>, stop: &Rc<Stop>) {
     let Some(ticket) = stop.ticket() else {
         log::warn!("as many connections are open as there may be: one more was turned away");
         let _ = socket.try_write(FULL);
@@ -60,5 +61,28 @@ fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, stop: &Rc
     // Gone already: nobody is there to be answered.
     let Ok(local) = socket.local_addr() else { return };
     let link = Link { peer: peer.ip().to_canonical(), local: local.ip().to_canonical(), is_tls: false };
-    tokio::task::spawn_local(conn::serve(socket, link, Rc::clone(service), Rc::clone(stop), ticket));
+    let (service, stop) = (Rc::clone(service), Rc::clone(stop));
+    match tls {
+        None => tokio::task::spawn_local(conn::serve(socket, link, service, stop, ticket)),
+        Some(tls) => tokio::task::spawn_local(either(Rc::clone(tls), socket, link, service, stop, ticket)),
+    };
+}
+
+/// Serves a connection over TLS or plain, as it begins.
+async fn either(tls: Rc<Tls>, socket: TcpStream, link: Link, service: Rc<Service>, stop: Rc<Stop>, ticket: Ticket) {
+    // Boxed: a task is as large as the larger of its ways.
+    let first = stop.unless_begun(pin!(First::peek(&socket))).await;
+    match first {
+        Some(Ok(First::Plain)) => Box::pin(conn::serve(socket, link, service, stop, ticket)).await,
+        Some(Ok(First::Handshake)) => match stop.unless_begun(Box::pin(tls.accept(socket))).await {
+            Some(Ok(socket)) => {
+                let link = Link { is_tls: true, ..link };
+                Box::pin(conn::serve(socket, link, service, stop, ticket)).await;
+            }
+            Some(Err(error)) => log::debug!("no TLS with {}: {error}", link.peer),
+            None => {}
+        },
+        Some(Err(error)) => log::debug!("a connection from {} broke: {error}", link.peer),
+        None => {}
+    }
 }

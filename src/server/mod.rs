@@ -1,5 +1,6 @@
 //! The server: what was declared, put together and run on one thread.
 
+mod certificate;
 mod conn;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -7,16 +8,19 @@ mod listen;
 mod offer;
 mod state;
 mod stop;
+mod tls;
 
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
+use crate::limits;
 use crate::log::Stderr;
 use crate::mcp::Implementation;
 use crate::server::offer::{Offer, Reload, Reread};
 use crate::server::state::State;
 use crate::server::stop::Stop;
+use crate::server::tls::Tls;
 use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
 use crate::world::{Clock, Kernel, World};
 use std::future::{Future, poll_fn};
@@ -27,7 +31,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server that is being put together.
 #[derive(Debug)]
@@ -153,8 +157,10 @@ impl Server {
         let address = |listener: &StdListener| listener.local_addr();
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let (service, reload) = self.service(&addresses, Box::new(Stderr::new()))?;
-        Ok(Bound { listeners, addresses, service, reload })
+        let Served { service, tls, reload } = self.service(&addresses, Box::new(Stderr::new()))?;
+        let runtime = runtime().map_err(unstarted)?;
+        let signals = Signals::listen(&runtime, reload.is_some()).map_err(unstarted)?;
+        Ok(Bound { listeners, addresses, service, tls, reload, runtime, signals })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -164,8 +170,8 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let (service, _) = self.service(&[address], Box::new(Stderr::new()))?;
-        serve(vec![listener], service, Rc::default(), stop).await;
+        let Served { service, tls, .. } = self.service(&[address], Box::new(Stderr::new()))?;
+        serve(vec![listener], service, tls, Rc::default(), stop).await;
         Ok(())
     }
 
@@ -174,6 +180,12 @@ impl Server {
             return Err(fault);
         }
         addresses.iter().try_for_each(|address| self.config.check(*address))?;
+        if self.config.is_readable() {
+            log::warn!(
+                "plain HTTP on the network: whoever is on it can read passwords, tokens and what assistants do; \
+                 a sign-in there lasts a day at most"
+            );
+        }
         let state = State::open(&self.config.state)?;
         let clock = Clock::start(0);
         let world = World { now: clock.now(), random: &Kernel::new(), audit: &*audit };
@@ -190,9 +202,11 @@ impl Server {
             }
         });
         let catalog = self.offer.under(&self.config)?;
+        let tls = Tls::open(&self.config)?;
         let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
             config: self.config,
+            ca: tls.as_ref().and_then(|tls| tls.own_ca()),
             identity: Identity { implementation, instructions: self.instructions, changes: self.changes },
             catalog,
             keys,
@@ -202,7 +216,8 @@ impl Server {
             audit,
             keep,
         })?;
-        Ok((service, self.reread.map(|reread| Reload { reread, offer: self.offer })))
+        let reload = self.reread.map(|reread| Reload { reread, offer: self.offer, tls: tls.clone() });
+        Ok(Served { service, tls, reload })
     }
 }
 
@@ -212,11 +227,18 @@ pub struct Bound {
     listeners: Vec<StdListener>,
     addresses: Vec<SocketAddr>,
     service: Rc<Service>,
+    tls: Option<Rc<Tls>>,
     reload: Option<Reload>,
+    runtime: LocalRuntime,
+    signals: Signals,
 }
 
-/// A service, and the way to reload it if there is one.
-type Served = (Rc<Service>, Option<Reload>);
+/// A service, its TLS if it has any, and the way to reload both if there is one.
+struct Served {
+    service: Rc<Service>,
+    tls: Option<Rc<Tls>>,
+    reload: Option<Reload>,
+}
 
 impl Bound {
     /// Where it listens: never nowhere.
@@ -229,16 +251,25 @@ impl Bound {
         self.addresses[0]
     }
 
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The SHA-256 of the certificate of the board's own CA, if it has one: what people compare before they trust it.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().and_then(|tls| tls.own_ca()).map(|ca| ca.fingerprint)
+    }
+
     /// Runs until SIGTERM or SIGINT, on this thread.
     ///
     /// # Errors
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
-        let system = |error| Error::new(Exit::System, "cannot start the event loop").because(error);
-        runtime().map_err(system)?.block_on(async {
-            let listeners = self.listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(system)?;
-            let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let Bound { listeners, service, tls, reload, runtime, signals, .. } = self;
+        runtime.block_on(async {
+            let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
+            let Signals { mut terminate, mut interrupt, hangup } = signals;
             let stop = poll_fn(|context| match terminate.poll_recv(context) {
                 Poll::Ready(_) => Poll::Ready("SIGTERM"),
                 Poll::Pending => interrupt.poll_recv(context).map(|_| "SIGINT"),
@@ -249,25 +280,56 @@ impl Bound {
                 log::info!("{signal}: stopping");
             };
             let connections = Rc::<Stop>::default();
-            connections.limit(self.service.config().limits.connections);
-            if let Some(reload) = self.reload {
-                let hangup = signal(SignalKind::hangup()).map_err(system)?;
-                tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&self.service), Rc::clone(&connections)));
+            connections.limit(service.config().limits.connections);
+            if let Some((reload, hangup)) = reload.zip(hangup) {
+                tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
-            serve(listeners, self.service, connections, stop).await;
+            serve(listeners, service, tls, connections, stop).await;
             Ok(())
         })
     }
+}
+
+/// What the system sends. It is listened to before anybody is told that the server is there: until then, each of these
+/// would end the process on the spot.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Only where there is something to reload; else a terminal that is closed ends the server.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen(runtime: &LocalRuntime, has_reload: bool) -> std::io::Result<Self> {
+        let _within = runtime.handle().enter();
+        let hangup = has_reload.then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
+    }
+}
+
+fn unstarted(error: std::io::Error) -> Error {
+    Error::new(Exit::System, "cannot start the event loop").because(error)
 }
 
 fn runtime() -> std::io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
 }
 
-async fn serve(listeners: Vec<TcpListener>, service: Rc<Service>, stop: Rc<Stop>, until: impl Future<Output = ()>) {
-    let accept = |listener| tokio::task::spawn_local(listen::accept(listener, Rc::clone(&service), Rc::clone(&stop)));
+async fn serve(
+    listeners: Vec<TcpListener>,
+    service: Rc<Service>,
+    tls: Option<Rc<Tls>>,
+    stop: Rc<Stop>,
+    until: impl Future<Output = ()>,
+) {
+    let accept = |listener| {
+        let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
+        tokio::task::spawn_local(accepting)
+    };
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
+    let looking_after = tls.map(|tls| tokio::task::spawn_local(look_after(tls)));
     until.await;
     stop.begin();
     service.close_streams();
@@ -276,14 +338,23 @@ async fn serve(listeners: Vec<TcpListener>, service: Rc<Service>, stop: Rc<Stop>
         let _ = accepting.await;
     }
     keeping_alive.abort();
+    looking_after.inspect(tokio::task::JoinHandle::abort);
     match stop.drained().await {
         0 => log::debug!("all connections are closed"),
         left => log::warn!("{left} connections did not end in time and are cut off"),
     }
 }
 
+async fn look_after(tls: Rc<Tls>) {
+    let mut rounds = tokio::time::interval(Duration::from_secs(limits::CERTIFICATE_SECS));
+    loop {
+        rounds.tick().await;
+        tls.look_after();
+    }
+}
+
 async fn keep_alive(service: Rc<Service>) {
-    let mut rounds = tokio::time::interval(Duration::from_secs(crate::limits::KEEP_ALIVE_SECS));
+    let mut rounds = tokio::time::interval(Duration::from_secs(limits::KEEP_ALIVE_SECS));
     rounds.tick().await;
     loop {
         rounds.tick().await;

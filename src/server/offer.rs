@@ -1,12 +1,13 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
 use crate::builtin::{self, exec, exec::Commands};
-use crate::config::Config;
+use crate::config::{Config, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
 use crate::limits;
 use crate::principal::Scopes;
 use crate::server::stop::Stop;
+use crate::server::tls::Tls;
 use crate::tool::Catalog;
 use std::fmt;
 use std::rc::Rc;
@@ -71,6 +72,7 @@ fn fit(catalog: &Catalog) -> Result<(), Error> {
 pub(crate) struct Reload {
     pub(crate) reread: Reread,
     pub(crate) offer: Offer,
+    pub(crate) tls: Option<Rc<Tls>>,
 }
 
 impl Reload {
@@ -88,7 +90,17 @@ impl Reload {
     fn reload(&self, service: &Service) -> Result<(), Error> {
         let config = (self.reread.0)()?;
         let catalog = self.offer.under(&config)?;
-        service.reload(config, catalog)
+        let Some(tls) = &self.tls else {
+            if config.tls != Source::Off {
+                let what = "TLS cannot be switched on while the server runs";
+                return Err(Error::new(Exit::Config, what).at("[tls]").remedy("Start it anew: systemctl restart perchd"));
+            }
+            return service.reload(config, catalog, None);
+        };
+        let fresh = tls.read(&config)?;
+        service.reload(config, catalog, fresh.own_ca())?;
+        tls.take(fresh);
+        Ok(())
     }
 }
 

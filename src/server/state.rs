@@ -1,9 +1,10 @@
-//! What is kept on disk: the key ring, and the grants that were revoked. Written when a key is made or something is
-//! revoked, and at no other time.
+//! What is kept on disk: the key ring, the grants that were revoked, and what TLS needs. Written when a key or a certificate
+//! is made or something is revoked, and at no other time.
 
 use crate::error::{Error, Exit};
 use crate::seal::KeyRing;
 use crate::world::World;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -12,6 +13,11 @@ use zeroize::Zeroizing;
 
 /// A file of ours is at most this long; a longer one is none of ours.
 const FILE_BYTES: u64 = 64 * 1024;
+
+/// The mode of a file that nobody else may read.
+pub(super) const SECRET: u32 = 0o600;
+/// The mode of a file that everybody may read, if he gets into the folder.
+pub(super) const PUBLIC: u32 = 0o644;
 
 /// The folder with the state.
 #[derive(Clone, Debug)]
@@ -35,14 +41,11 @@ impl State {
         let path = self.folder.join("keys");
         let Some(text) = read(&path).map_err(|error| unreadable(&path, error))? else {
             let keys = KeyRing::generate(world);
-            self.write("keys", keys.to_text().as_bytes())?;
+            self.write("keys", keys.to_text().as_bytes(), SECRET)?;
             log::info!("made a key ring: {}", path.display());
             return Ok(keys);
         };
-        if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
-            let remedy = format!("Keep it to yourself: chmod 600 {}", path.display());
-            return Err(Error::new(Exit::Config, "others can read the key ring").at(path.display()).remedy(remedy));
-        }
+        check_secret(&path, "the key ring")?;
         KeyRing::parse(&text).map_err(|fault| {
             let remedy = "Put the file back from a copy. Or remove it: a new one is made, and everybody signs in once more.";
             Error::new(Exit::Config, fault.to_string()).at(path.display()).remedy(remedy)
@@ -51,24 +54,54 @@ impl State {
 
     /// What was revoked, as it was written.
     pub(crate) fn revoked(&self) -> Result<Option<Zeroizing<String>>, Error> {
-        let path = self.folder.join("revoked");
-        read(&path).map_err(|error| unreadable(&path, error))
+        self.read("revoked")
     }
 
     /// Remembers what was revoked.
     pub(crate) fn keep_revoked(&self, text: &str) -> Result<(), Error> {
-        self.write("revoked", text.as_bytes())
+        self.write("revoked", text.as_bytes(), SECRET)
+    }
+
+    /// The path of a file in the folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The text of a file; `None` if there is none.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let path = self.path(name);
+        read(&path).map_err(|error| unreadable(&path, error))
+    }
+
+    /// The text of a file that nobody else may read; `None` if there is none. `what` is in it, in words.
+    pub(super) fn read_secret(&self, name: &str, what: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let text = self.read(name)?;
+        if text.is_some() {
+            check_secret(&self.path(name), what)?;
+        }
+        Ok(text)
     }
 
     /// Writes a file so that after a power cut there is either the old one or the new one.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.folder.join(name);
-        let next = self.folder.join(format!("{name}.new"));
+    pub(super) fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        self.put(name, bytes, mode, |next, path| fs::rename(next, path))
+    }
+
+    /// The same for a file that must not be there yet: it is never written over.
+    pub(super) fn create(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        self.put(name, bytes, mode, |next, path| Ok(renameat_with(CWD, next, CWD, path, RenameFlags::NOREPLACE)?))
+    }
+
+    fn put(&self, name: &str, bytes: &[u8], mode: u32, rename: impl Fn(&Path, &Path) -> io::Result<()>) -> Result<(), Error> {
+        let path = self.path(name);
+        let next = self.path(&format!("{name}.new"));
         let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+            // One that a power cut has left may have another mode.
+            fs::remove_file(&next).or_else(|error| (error.kind() == io::ErrorKind::NotFound).then_some(()).ok_or(error))?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&next)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&next, &path)?;
+            rename(&next, &path)?;
             File::open(&self.folder)?.sync_all()
         };
         write().map_err(|error| {
@@ -78,8 +111,17 @@ impl State {
     }
 }
 
+/// Refuses a file that others can read. `what` is in it, in words.
+pub(super) fn check_secret(path: &Path, what: &str) -> Result<(), Error> {
+    if fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
+        let remedy = format!("Keep it to yourself: chmod 600 {}", path.display());
+        return Err(Error::new(Exit::Config, format!("others can read {what}")).at(path.display()).remedy(remedy));
+    }
+    Ok(())
+}
+
 /// The text of a file; `None` if there is none.
-fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+pub(super) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

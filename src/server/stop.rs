@@ -2,7 +2,10 @@
 
 use crate::limits;
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -50,6 +53,16 @@ impl Stop {
         while !self.is_stopping.get() {
             self.stopping.notified().await;
         }
+    }
+
+    /// What comes of `work`; `None` if the server stops before it is done.
+    pub(crate) async fn unless_begun<F: Future + Unpin>(&self, mut work: F) -> Option<F::Output> {
+        let mut stopping = pin!(self.begun());
+        poll_fn(|context| match Pin::new(&mut work).poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => stopping.as_mut().poll(context).map(|()| None),
+        })
+        .await
     }
 
     /// Waits until the last connection is gone, but not for ever. How many were left is the answer.

@@ -1,6 +1,6 @@
 //! The arguments of a tool: what clients are told about them, and the check that they hold.
 
-use crate::tool::{Pattern, ToolError};
+use crate::tool::{Param, Pattern, ToolError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Number, Value};
 use std::borrow::Cow;
@@ -48,6 +48,7 @@ pub struct Arg {
     one_of: Vec<String>,
     pattern: Option<Pattern>,
     pub(crate) is_secret: bool,
+    header: Option<String>,
 }
 
 impl Arg {
@@ -65,6 +66,7 @@ impl Arg {
             one_of: Vec::new(),
             pattern: None,
             is_secret: false,
+            header: None,
         }
     }
 
@@ -141,6 +143,22 @@ impl Arg {
         self.optional()
     }
 
+    /// Clients repeat it in the header `Mcp-Param-{name}` (from 2026-07-28 on), so that proxies can route by it; a call
+    /// whose header and argument differ is refused. `name` is letters, digits and hyphens, and stands for one argument of
+    /// a tool; the argument is a text, a whole number, or true or false.
+    ///
+    /// ```
+    /// use perchd::{Arg, Tool};
+    ///
+    /// let reboot = Tool::new("reboot", "Reboots a board")
+    ///     .arg(Arg::string("rack", "where it stands").header("Rack"))
+    ///     .handler(|call| async move { Ok(format!("rebooting {}", call.arg::<String>("rack")?)) });
+    /// ```
+    pub fn header(mut self, name: impl Into<String>) -> Self {
+        self.header = Some(name.into());
+        self
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
@@ -178,6 +196,17 @@ impl Arg {
             }
             other => other.clone(),
         }
+    }
+
+    /// As a field of a form, which no header goes with.
+    pub(super) fn without_header(&self) -> Self {
+        Arg { header: None, ..self.clone() }
+    }
+
+    /// As an argument that a header repeats, if it is one.
+    pub(super) fn param(&self) -> Option<Param> {
+        let is_simple = matches!(self.kind, Kind::Integer | Kind::String | Kind::Boolean);
+        self.header.as_deref().map(|header| Param::new(vec![self.name.clone()], header, is_simple))
     }
 
     /// What `value` is as this argument; `None` where it is left out and nothing stands in for it.
@@ -311,6 +340,9 @@ impl Serialize for Arg {
         }
         if let Some(default) = &self.default {
             map.serialize_entry("default", default)?;
+        }
+        if let Some(header) = &self.header {
+            map.serialize_entry("x-mcp-header", header)?;
         }
         map.end()
     }
@@ -460,5 +492,6 @@ mod tests {
             r#"{"type":"array","items":{"type":"string","pattern":"^(?:a+)$"},"minItems":1,"maxItems":3}"#
         );
         assert_eq!(schema(Arg::number("t", "").between(0.5, 1)), r#"{"type":"number","minimum":0.5,"maximum":1}"#);
+        assert_eq!(schema(Arg::boolean("t", "").header("Urgent")), r#"{"type":"boolean","x-mcp-header":"Urgent"}"#);
     }
 }

@@ -3,7 +3,9 @@
 //! The same call serves both dialects. With the handshake dialect the question is a request to the client, and the handler
 //! waits for the answer. With the stateless one the call is answered with the question; the client calls again with the
 //! answer, and the handler runs again from its beginning, where the question is answered at once. So ask before you act,
-//! and give each question a key of its own.
+//! and give each question a key of its own. Several that do not wait for each other go out together: [`TryJoin`].
+//!
+//! [`TryJoin`]: crate::tool::TryJoin
 
 use crate::tool::{Arg, Call, ToolError};
 use serde::Deserialize;
@@ -114,7 +116,8 @@ impl Form {
         match &self.0 {
             Fields::Schema(schema) => schema.clone(),
             Fields::Args(args) => {
-                let property = |arg: &Arg| (arg.name().to_owned(), serde_json::to_value(arg).unwrap_or_default());
+                let property =
+                    |arg: &Arg| (arg.name().to_owned(), serde_json::to_value(arg.without_header()).unwrap_or_default());
                 let properties: Map<String, Value> = args.iter().map(property).collect();
                 let required: Vec<&str> = args.iter().filter(|arg| arg.is_required()).map(Arg::name).collect();
                 json!({"type": "object", "properties": properties, "required": required})

@@ -29,7 +29,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the name is no tool name or is taken, when the scope is no scope token, or when clients cannot follow an
-    /// `x-mcp-header` of its schema.
+    /// `x-mcp-header` of its arguments.
     pub fn add(&mut self, tool: Tool) -> Result<(), Error> {
         let name = tool.spec().name();
         check_name(name, "tool")?;
@@ -38,8 +38,8 @@ impl Catalog {
             return Err(Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Rename one of the two."));
         }
         check_scope(tool.spec().scope(), format!("tool `{name}`"))?;
-        Param::check(tool.spec().params()).map_err(|what| {
-            Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Write its input schema like that.")
+        Param::check(&tool.spec().params).map_err(|what| {
+            Error::new(Exit::Config, what).at(format!("tool `{name}`")).remedy("Mark its arguments like that.")
         })?;
         self.tools.push(tool);
         Ok(())

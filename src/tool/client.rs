@@ -25,6 +25,9 @@ pub struct Capabilities {
     pub sampling: bool,
     /// Tell in which folders it works.
     pub roots: bool,
+    /// Fetch the result of a call later (the extension `io.modelcontextprotocol/tasks` of 2026-07-28).
+    #[cfg(feature = "tasks")]
+    pub tasks: bool,
 }
 
 impl Capabilities {
@@ -39,7 +42,15 @@ impl Capabilities {
     /// Of bits.
     pub(crate) fn from_bits(bits: u8) -> Self {
         let has = |bit: u8| bits & bit != 0;
-        Capabilities { elicitation: has(1), elicitation_url: has(2), sampling: has(4), roots: has(8) }
+        Capabilities {
+            elicitation: has(1),
+            elicitation_url: has(2),
+            sampling: has(4),
+            roots: has(8),
+            // Said with each request, so that no session keeps it.
+            #[cfg(feature = "tasks")]
+            tasks: false,
+        }
     }
 }
 

@@ -12,12 +12,15 @@ mod client;
 mod complete;
 mod error;
 mod handler;
+mod join;
 mod output;
 mod param;
 mod pattern;
 mod prompt;
 mod resource;
 mod schema;
+#[cfg(feature = "tasks")]
+mod task;
 
 pub use arg::{Arg, Kind};
 pub use ask::{Answer, Form, Root, Sample, Sampled};
@@ -31,6 +34,7 @@ pub use client::{Capabilities, Client, Level};
 pub(crate) use complete::Completer;
 pub use error::ToolError;
 pub(crate) use handler::{Handler, Outcome, Yield};
+pub use join::TryJoin;
 pub(crate) use output::Data;
 pub use output::{Content, Contents, Output};
 pub(crate) use param::Param;
@@ -38,6 +42,8 @@ pub use pattern::Pattern;
 pub use prompt::{Messages, Prompt, PromptDraft, Role};
 pub use resource::{Resource, ResourceDraft};
 use schema::Schema;
+#[cfg(feature = "tasks")]
+pub use task::TaskSupport;
 
 use crate::limits;
 use serde::Serialize;
@@ -79,6 +85,8 @@ pub struct Spec {
     pub(crate) args: Vec<Arg>,
     /// The names of `args`, shared with every call.
     pub(crate) names: Arc<[String]>,
+    /// The arguments that clients of the stateless dialect repeat in headers.
+    pub(crate) params: Vec<Param>,
     /// In place of `args`: a schema as its author wrote it.
     pub(crate) input_schema: Option<Schema>,
     pub(crate) output_schema: Option<Schema>,
@@ -87,6 +95,8 @@ pub struct Spec {
     pub(crate) deadline: Duration,
     pub(crate) patience: Duration,
     pub(crate) is_audited: bool,
+    #[cfg(feature = "tasks")]
+    pub(crate) task_support: TaskSupport,
 }
 
 /// A picture of a tool (from 2025-11-25 on).
@@ -115,6 +125,7 @@ impl Tool {
             is_idempotent: false,
             args: Vec::new(),
             names: Arc::default(),
+            params: Vec::new(),
             input_schema: None,
             output_schema: None,
             icons: Vec::new(),
@@ -122,6 +133,8 @@ impl Tool {
             deadline: Duration::from_secs(limits::CALL_SECS),
             patience: Duration::from_secs(limits::INPUT_SECS),
             is_audited: false,
+            #[cfg(feature = "tasks")]
+            task_support: TaskSupport::Forbidden,
         })
     }
 
@@ -203,11 +216,6 @@ impl Spec {
     pub fn args(&self) -> &[Arg] {
         &self.args
     }
-
-    /// The arguments that clients of the stateless dialect repeat in headers.
-    pub(crate) fn params(&self) -> &[Param] {
-        self.input_schema.as_ref().map_or(&[], Schema::params)
-    }
 }
 
 /// A tool that still lacks its handler.
@@ -255,7 +263,7 @@ impl Draft {
     /// reads the members of the object as arguments.
     ///
     /// A property that is marked with `"x-mcp-header": "Region"` is repeated by clients in the header `Mcp-Param-Region`
-    /// (from 2026-07-28 on), so that proxies can route by it. A call whose header and argument differ is refused.
+    /// (from 2026-07-28 on), as an argument with [`Arg::header`] is.
     pub fn input_schema(mut self, schema: &serde_json::Value) -> Self {
         self.0.input_schema = Some(Schema::new(schema));
         self
@@ -328,7 +336,11 @@ impl Draft {
 
     fn whole(self) -> Spec {
         let names = self.0.args.iter().map(|arg| arg.name().to_owned()).collect();
-        Spec { names, ..self.0 }
+        let params = match &self.0.input_schema {
+            None => self.0.args.iter().filter_map(Arg::param).collect(),
+            Some(schema) => schema.params(),
+        };
+        Spec { names, params, ..self.0 }
     }
 }
 

@@ -14,7 +14,6 @@ use serde_json::value::{RawValue, to_raw_value};
 pub(crate) struct Schema {
     raw: Box<RawValue>,
     value: Value,
-    params: Vec<Param>,
 }
 
 /// A schema that refers to itself is followed this deep, no deeper.
@@ -23,12 +22,12 @@ const DEPTH: usize = 32;
 impl Schema {
     /// The schema that `value` is.
     pub(crate) fn new(value: &Value) -> Self {
-        Schema { raw: to_raw_value(value).unwrap_or_default(), value: value.clone(), params: Param::of(value) }
+        Schema { raw: to_raw_value(value).unwrap_or_default(), value: value.clone() }
     }
 
     /// The properties that it marks with `x-mcp-header`.
-    pub(crate) fn params(&self) -> &[Param] {
-        &self.params
+    pub(crate) fn params(&self) -> Vec<Param> {
+        Param::of(&self.value)
     }
 
     /// The arguments of a call, if they are as the schema says.

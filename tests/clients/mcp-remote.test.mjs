@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { setDefaultCACertificates } from 'node:tls';
 import { Home } from './lib/home.mjs';
+import { know } from './lib/hosts.mjs';
 import { folder, Perchd } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
 import { Program } from './lib/program.mjs';
@@ -94,15 +96,43 @@ for (const way of WAYS) {
   });
 }
 
+// Over TLS with the board's own CA: by an address, by the name of a host, and by a name of mDNS.
+for (const name of ['127.0.0.2', 'perchd.test', 'greenhouse.local']) {
+  test(`mcp-remote over https at ${name}`, { timeout: 3 * timeout }, async (t) => {
+    know(name, '127.0.0.2');
+    const server = { host: '127.0.0.2', tls: [name] };
+    for (const path of ['/mcp', '/sse']) {
+      await t.test(`${path}: one sign-in, and none after a power cut`, { timeout }, async (t) => {
+        const { server: board, home, start, firstStart } = await stage(t, { path, flags: [], server });
+        await firstStart();
+        await board.restart(t);
+        await addIsThere(await started(start()));
+        await nobodyWasAsked(home);
+      });
+    }
+
+    await t.test('without the CA nothing is sent', { timeout }, async (t) => {
+      const { home, start } = await stage(t, { path: '/mcp', flags: [], server });
+      const host = start({ NODE_EXTRA_CA_CERTS: undefined });
+      await assert.rejects(host.initialize());
+      assert.match(host.program.stderr, /unable to (get local issuer|verify the first) certificate/);
+      assert.deepEqual(await home.opened(), []);
+    });
+  });
+}
+
 /** A server, a home, and the acts that every scene begins with. */
 async function stage(t, way) {
-  const server = await Perchd.start(t);
+  const server = await Perchd.start(t, way.server);
   const home = await Home.make(t);
   let seen = 0;
+  if (server.tls) setDefaultCACertificates([await until('the CA', 10, () => readFile(server.ca, 'utf8').catch(() => undefined))]);
 
-  function start() {
+  function start(changes = {}) {
     const args = [proxy, `${server.base}${way.path}`, ...way.flags];
-    return new Stdio(new Program(t, process.execPath, args, { env: home.env, cwd: home.path, input: true, name: 'mcp-remote' }));
+    const trust = server.tls && { NODE_EXTRA_CA_CERTS: server.ca, HOSTS: JSON.stringify({ [server.tls[0]]: server.host }) };
+    const env = { ...home.env, ...trust, ...changes };
+    return new Stdio(new Program(t, process.execPath, args, { env, cwd: home.path, input: true, name: 'mcp-remote' }));
   }
 
   async function signIn(person) {
@@ -134,7 +164,9 @@ async function addIsThere(host, seconds) {
     tools.some((tool) => tool.name === 'add'),
     'add is listed',
   );
-  assert.equal(await host.call('add', { a: 2, b: 3 }, seconds), '5');
+  const { content, structuredContent } = await host.request('tools/call', { name: 'add', arguments: { a: 2, b: 3 } }, seconds);
+  // Structured output is of the revision that was agreed on, which outlives a restart.
+  assert.deepEqual([content[0].text, structuredContent], ['5', { result: 5 }]);
 }
 
 /** Since the last `newPage` no browser was opened and nothing of a sign-in was sent. */

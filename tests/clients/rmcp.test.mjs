@@ -9,7 +9,7 @@ const EXPECTED = `tools: true
 text: This is a simple text response for testing.
 error: Some(true)
 unknown: true
-resources: true
+resources: true of 123
 contents: 1
 prompts: true
 messages: 1

@@ -41,6 +41,8 @@ pub(crate) struct Board {
     auth: &'static str,
     level: &'static str,
     state: std::rc::Rc<Folder>,
+    /// What it runs under: a program and its arguments, or nothing.
+    under: Vec<String>,
     /// Reads what it says as it says it: a pipe that is full would hold it up.
     stderr: Option<JoinHandle<String>>,
 }
@@ -53,24 +55,32 @@ impl Board {
 
     /// The same with this `PERCHD_LOG`.
     pub(crate) fn telling(auth: &'static str, level: &'static str) -> Board {
-        Board::launch(auth, level, 0, std::rc::Rc::new(Folder::new()))
+        Board::launch(auth, level, 0, std::rc::Rc::new(Folder::new()), Vec::new())
     }
 
     /// Starts a server with this configuration, on a free port of 127.0.0.1.
     pub(crate) fn configured(toml: &str) -> Board {
         let state = std::rc::Rc::new(Folder::new());
         std::fs::write(state.path().join(CONFIG), toml).unwrap();
-        Board::launch("", "info", 0, state)
+        Board::launch("", "info", 0, state, Vec::new())
+    }
+
+    /// Starts a server under another program, which must become it: `env NAME=VALUE`, `strace -D`.
+    pub(crate) fn under(program: Vec<String>, auth: &'static str) -> Board {
+        Board::launch(auth, "info", 0, std::rc::Rc::new(Folder::new()), program)
     }
 
     /// Writes another configuration, and has it read.
     pub(crate) fn reconfigure(&self, toml: &str) {
-        std::fs::write(self.state().join(CONFIG), toml).unwrap();
+        // In one piece: it may still be reading because of the signal before.
+        let next = self.state().join("next.toml");
+        std::fs::write(&next, toml).unwrap();
+        std::fs::rename(next, self.state().join(CONFIG)).unwrap();
         self.signal("-HUP");
     }
 
-    fn launch(auth: &'static str, level: &'static str, port: u16, state: std::rc::Rc<Folder>) -> Board {
-        let mut command = command();
+    fn launch(auth: &'static str, level: &'static str, port: u16, state: std::rc::Rc<Folder>, under: Vec<String>) -> Board {
+        let mut command = command_under(&under);
         let config = state.path().join(CONFIG);
         if config.exists() {
             command.arg("serve").arg("--config").arg(config);
@@ -99,7 +109,7 @@ impl Board {
         }
         let address = greeting.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap();
         let port = address.parse().unwrap();
-        Board { child, port, greeting, auth, level, state, stderr: Some(stderr) }
+        Board { child, port, greeting, auth, level, state, under, stderr: Some(stderr) }
     }
 
     /// The folder with its state.
@@ -151,7 +161,8 @@ impl Board {
     pub(crate) fn power_cut(mut self) -> Board {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Board::launch(self.auth, self.level, self.port, std::rc::Rc::clone(&self.state))
+        let under = std::mem::take(&mut self.under);
+        Board::launch(self.auth, self.level, self.port, std::rc::Rc::clone(&self.state), under)
     }
 }
 
@@ -164,7 +175,13 @@ impl Drop for Board {
 
 /// The program.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_perchd"));
+    command_under(&[])
+}
+
+fn command_under(under: &[String]) -> Command {
+    let mut words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_perchd")]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     command.env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
     command
 }

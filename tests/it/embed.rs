@@ -13,16 +13,21 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 /// A server on a thread of its own, which ends with the test.
-struct Embedded {
-    port: u16,
+pub(crate) struct Embedded {
+    pub(crate) port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     /// What the tools say to the test.
-    told: mpsc::Receiver<&'static str>,
+    pub(crate) told: mpsc::Receiver<&'static str>,
 }
 
 impl Embedded {
     fn start() -> Embedded {
+        Embedded::serving(server)
+    }
+
+    /// The server that `server` puts together.
+    pub(crate) fn serving(server: fn(Config, mpsc::Sender<&'static str>) -> Server) -> Embedded {
         let (stop, stopped) = oneshot::channel::<()>();
         let (port_sender, port) = mpsc::channel();
         let (tell, told) = mpsc::channel();
@@ -120,7 +125,7 @@ fn server(config: Config, tell: mpsc::Sender<&'static str>) -> Server {
 }
 
 /// Says that a handler was dropped before its end.
-struct Dropped(mpsc::Sender<&'static str>);
+pub(crate) struct Dropped(pub(crate) mpsc::Sender<&'static str>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -128,11 +133,11 @@ impl Drop for Dropped {
     }
 }
 
-const EVENTS: &str = "accept: application/json, text/event-stream";
-const JSON: &str = "content-type: application/json";
+pub(crate) const EVENTS: &str = "accept: application/json, text/event-stream";
+pub(crate) const JSON: &str = "content-type: application/json";
 
 /// A session of a client that can do everything.
-fn session(port: u16) -> (String, Value) {
+pub(crate) fn session(port: u16) -> (String, Value) {
     let capabilities = json!({"elicitation": {}, "sampling": {}, "roots": {}});
     let params =
         json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "c", "version": "1"}});
@@ -152,7 +157,7 @@ fn call(port: u16, session: &str, name: &str, meta: &Value) -> Wire {
 }
 
 /// The id and the JSON of the next event that has any.
-fn message(wire: &mut Wire) -> (Option<String>, Value) {
+pub(crate) fn message(wire: &mut Wire) -> (Option<String>, Value) {
     loop {
         let event = wire.event().unwrap().expect("the stream goes on");
         let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

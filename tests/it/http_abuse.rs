@@ -3,14 +3,15 @@
 
 use crate::board::Board;
 use crate::oauth::SCOPES;
-use crate::sign_in::Client;
+use crate::sign_in::{Client, bearer};
 use crate::wire::{Reply, Wire};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Everything that the server answers to these bytes, and whether it closed the connection.
 fn answers(port: u16, bytes: &[u8]) -> (Vec<Reply>, bool) {
     let mut wire = Wire::open(port);
-    wire.patience(std::time::Duration::from_millis(500));
+    wire.patience(Duration::from_millis(500));
     // It may close before it has read everything.
     let _ = wire.send(bytes);
     let mut replies = Vec::new();
@@ -55,6 +56,15 @@ fn a_body_of_two_lengths_ends_the_connection() {
         ("a number too large", "content-length: 18446744073709551620", "abcd"),
         ("a space in the name", "content-length : 4", "abcd"),
         ("a folded line", "x: 1\r\n content-length: 4", "abcd"),
+        ("the same kind twice", "transfer-encoding: chunked\r\ntransfer-encoding: identity", "0\r\n\r\n"),
+        ("compressed, not chunked", "transfer-encoding: gzip", "abcd"),
+        ("quoted", "transfer-encoding: \"chunked\"", "0\r\n\r\n"),
+        ("a NUL in the value", "transfer-encoding: chunked\0", "0\r\n\r\n"),
+        ("a NUL in a length", "content-length: 4\0", "abcd"),
+        ("a folded length", "content-length:\r\n 4", "abcd"),
+        ("a folded coding", "transfer-encoding:\r\n\tchunked", "0\r\n\r\n"),
+        ("two lengths behind bare newlines", "x: 1\ncontent-length: 4\ncontent-length: 5", "abcd"),
+        ("a name with a NUL", "content-length\0: 4", "abcd"),
         ("chunked is not the last", "transfer-encoding: chunked, identity", "0\r\n\r\n"),
         ("not chunked", "transfer-encoding: identity", "abcd"),
         ("not quite chunked", "transfer-encoding: xchunked", "0\r\n\r\n"),
@@ -190,6 +200,71 @@ fn a_path_is_what_it_says() {
     let longer = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(100_000));
     let (statuses, is_closed) = statuses(board.port, longer.as_bytes());
     assert!(is_closed && statuses.iter().all(|status| matches!(status, 414 | 431)), "{statuses:?}");
+    goes_on(board);
+}
+
+/// The same with a token that is good, so that nothing but the framing is wrong.
+#[test]
+fn nothing_is_smuggled_behind_a_call_that_is_signed_in() {
+    let board = Board::start("demo");
+    let tokens = Client::register(board.port).sign_in("ada", SCOPES);
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let (length, chunk) = (ping.len(), format!("{:x}\r\n{ping}\r\n0\r\n\r\n", ping.len()));
+    let head = format!("POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{}", bearer(&tokens.access));
+    for (what, framing, body) in [
+        ("both", format!("content-length: {length}\r\ntransfer-encoding: chunked"), chunk.as_str()),
+        ("both, the length of the chunks", format!("content-length: {}\r\ntransfer-encoding: chunked", chunk.len()), &chunk),
+        ("two lengths", format!("content-length: {length}\r\ncontent-length: 0"), ping),
+        ("two codings", "transfer-encoding: chunked\r\ntransfer-encoding: identity".to_owned(), &chunk),
+        ("a folded coding", format!("content-length: {length}\r\nx: y\r\n transfer-encoding: chunked"), ping),
+        ("a space", format!("content-length: {length}\r\ntransfer-encoding : chunked"), ping),
+        ("a vertical tab", format!("content-length: {length}\r\ntransfer-encoding: \x0bchunked"), ping),
+    ] {
+        let bytes = format!("{head}\r\n{framing}\r\n\r\n{body}{RESIDUE}");
+        let (statuses, is_closed) = statuses(board.port, bytes.as_bytes());
+        // At most the call is answered; what is behind it never is.
+        assert!(is_closed && statuses.len() <= 1, "{what}: {statuses:?}, closed: {is_closed}");
+    }
+    // A second Authorization, whichever comes first, opens nothing, and what is behind it is a request of its own.
+    for other in ["authorization: Bearer x", "authorization: Basic eDp5", "authorization:", "Authorization: bearer x"] {
+        for both in [format!("{head}\r\n{other}"), head.replace("authorization:", &format!("{other}\r\nauthorization:"))] {
+            let bytes = format!("{both}\r\ncontent-length: {length}\r\n\r\n{ping}{RESIDUE}");
+            assert_eq!(statuses(board.port, bytes.as_bytes()).0, [401, 200], "{other}");
+        }
+    }
+    // A bare newline ends a line (RFC 9112 2.2), here as anywhere in a head: it hides nothing.
+    let bare = format!("{head}\r\ncontent-length: {length}\r\n\r\n{ping}").replace("\r\n", "\n");
+    assert_eq!(statuses(board.port, format!("{bare}{RESIDUE}").as_bytes()).0, [200, 200]);
+    goes_on(board);
+}
+
+#[test]
+fn a_form_that_comes_too_slowly_is_given_up() {
+    let board = Board::start("demo");
+    let own = format!("origin: http://localhost:{}", board.port);
+    let begin = |path: &str, framing: &str| {
+        let mut wire = Wire::open(board.port);
+        let kind = if path == "/register" { "application/json" } else { "application/x-www-form-urlencoded" };
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost:{}\r\n{own}\r\ncontent-type: {kind}\r\n", board.port);
+        wire.send(format!("{head}{framing}").as_bytes()).unwrap();
+        wire.patience(Duration::from_secs(perchd::limits::BODY_SECS + 5));
+        wire
+    };
+    let paths = ["/register", "/token", "/revoke", "/authorize", "/consent"];
+    let framings = ["content-length: 4000\r\n\r\na", "transfer-encoding: chunked\r\n\r\n1\r\na\r\n"];
+    let mut wires: Vec<_> = paths.iter().flat_map(|path| framings.map(|framing| begin(path, framing))).collect();
+    // A byte now and then does not buy more time.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(perchd::limits::BODY_SECS - 4) {
+        std::thread::sleep(Duration::from_secs(2));
+        wires.iter_mut().step_by(2).for_each(|wire| wire.send(b"a").unwrap());
+    }
+    for wire in &mut wires {
+        let reply = wire.reply().unwrap();
+        assert_eq!((reply.status, reply.header("connection")), (408, Some("close")), "{reply:?}");
+        assert!(wire.is_closed());
+    }
+    assert!(began.elapsed() < Duration::from_secs(perchd::limits::BODY_SECS + 3));
     goes_on(board);
 }
 

@@ -1,7 +1,8 @@
 //! What the server says, and who does not listen.
 
+use crate::board::Board;
 use crate::board::{Folder, command};
-use crate::wire::ask;
+use crate::wire::rpc;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
@@ -9,7 +10,7 @@ use std::process::Stdio;
 fn a_stderr_that_nobody_reads_does_not_stop_the_server() {
     let folder = Folder::new();
     let mut child = command()
-        .args(["serve", "--auth", "demo", "--listen", "127.0.0.1:0", "--state"])
+        .args(["serve", "--auth", "open", "--listen", "127.0.0.1:0", "--state"])
         .arg(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -18,15 +19,15 @@ fn a_stderr_that_nobody_reads_does_not_stop_the_server() {
     let mut first = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     let port = first.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap().parse().unwrap();
-    // A pipe holds 64 KiB; each refused token is a line.
+    // A pipe holds 64 KiB; each call is a line.
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}"#;
     for _ in 0..2000 {
-        let reply = ask(port, "POST /mcp", &["authorization: Bearer nonsense"], "");
-        assert_eq!(reply.status, 401);
+        assert_eq!(rpc(port, call).status, 200);
     }
     let mut stderr = child.stderr.take().unwrap();
     let mut some = vec![0; 60_000];
     stderr.read_exact(&mut some).unwrap();
-    assert_eq!(ask(port, "POST /mcp", &["authorization: Bearer nonsense"], "").status, 401);
+    assert_eq!(rpc(port, call).status, 200);
     child.kill().unwrap();
     child.wait().unwrap();
     let mut rest = String::new();
@@ -34,4 +35,22 @@ fn a_stderr_that_nobody_reads_does_not_stop_the_server() {
     let told = String::from_utf8(some).unwrap() + &rest;
     assert!(told.contains("lines were dropped here"), "{}", &told[told.len() - 300..]);
     assert!(told.lines().all(|line| line.starts_with("audit: {") || line.starts_with("info: ") || line.starts_with("warn: ")));
+}
+
+/// Whoever floods the server with requests that it refuses does not flood its log, nor hide what others do.
+#[test]
+fn a_flood_of_refusals_is_a_few_lines_and_a_sign_in_is_among_them() {
+    let board = Board::start("demo");
+    let mut wire = crate::wire::Wire::open(board.port);
+    for number in 0..500 {
+        let forged = format!("authorization: Bearer forged{number}");
+        wire.send(&crate::wire::request(board.port, "GET /mcp", &[&forged], "")).unwrap();
+        assert_eq!(wire.reply().unwrap().status, 401);
+    }
+    let client = crate::sign_in::Client::register(board.port);
+    assert!(client.sign_in("ada", crate::oauth::SCOPES).is_good(board.port));
+    let told = board.told();
+    let count = |event: &str| told.matches(&format!("\"event\":\"{event}\"")).count();
+    assert_eq!(count("bearer_refused"), perchd::limits::STRANGERS_LINES as usize, "{told}");
+    assert_eq!(["registered", "signed_in", "approved", "token_issued"].map(count), [1; 4]);
 }

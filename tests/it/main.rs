@@ -5,9 +5,13 @@
 
 mod board;
 mod cli;
+mod clock;
 mod configs;
 mod declared;
+mod device;
 mod embed;
+mod fixtures;
+mod grant_abuse;
 mod http_abuse;
 mod limits;
 mod log;
@@ -15,10 +19,16 @@ mod oauth;
 mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
+mod owners;
 mod reload;
 mod sign_in;
 mod stop;
+mod stream_abuse;
 mod streams;
+#[cfg(feature = "tasks")]
+mod tasks;
+mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
+mod writes;

@@ -40,7 +40,8 @@ fn the_documents_say_the_same_under_every_name() {
             "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
             "registration_endpoint": format!("{base}/register"), "revocation_endpoint": format!("{base}/revoke"),
             "response_types_supported": ["code"], "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "device_authorization_endpoint": format!("{base}/device_authorization"),
+            "grant_types_supported": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
             "token_endpoint_auth_methods_supported": ["none"], "revocation_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": ["S256"], "scopes_supported": SCOPES,
             "authorization_response_iss_parameter_supported": true,
@@ -92,7 +93,8 @@ fn a_token_that_is_none_is_401_and_is_called_invalid() {
     let board = Board::start("demo");
     let client = Client::register(board.port);
     let tokens = client.sign_in("ada@example.org", SCOPES);
-    for token in ["", "garbage", &client.id, &tokens.refresh, &tokens.access[1..], &format!("{}=", tokens.access)] {
+    let code = client.code("bob", SCOPES);
+    for token in ["", "garbage", &client.id, &code, &tokens.refresh, &tokens.access[1..], &format!("{}=", tokens.access)] {
         for path in ["/mcp", "/sse", "/messages"] {
             let reply = ask(board.port, &format!("POST {path}"), &[&bearer(token)], HELLO);
             assert_eq!(reply.status, 401, "{path} {token}");

@@ -5,6 +5,7 @@ use crate::oauth::SCOPES;
 use crate::sign_in::{Browser, Client, Form, JSON, Redirect, STATE, Tokens, encoded};
 use crate::wire::{Reply, Wire, ask, request};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// The status of an answer, and the error that it names in JSON.
 pub(crate) fn error(reply: &Reply) -> (u16, String) {
@@ -280,13 +281,25 @@ fn the_longest_request_goes_all_the_way() {
 }
 
 #[test]
-fn a_thousand_registrations_take_no_memory() {
+fn a_thousand_registrations_a_minute_are_too_many_and_take_no_memory() {
     let board = Board::start("demo");
+    let began = Instant::now();
+    let client = Client::register(board.port);
     let mut wire = Wire::open(board.port);
+    let mut taken = 1;
     let mut register = |number: usize| {
         let body = json!({ "client_name": format!("client {number}"), "redirect_uris": ["http://localhost/cb"] }).to_string();
         wire.send(&request(board.port, "POST /register", &[JSON], &body)).unwrap();
-        assert_eq!(wire.reply().unwrap().status, 201);
+        let reply = wire.reply().unwrap();
+        match reply.status {
+            201 => taken += 1,
+            429 => {
+                let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+                assert!((1..=perchd::limits::REGISTRATIONS.1).contains(&wait), "{reply:?}");
+                assert_eq!(reply.json()["error"], "temporarily_unavailable");
+            }
+            _ => panic!("{reply:?}"),
+        }
     };
     (0..200).for_each(&mut register);
     let before = board.resident_kib();
@@ -294,8 +307,10 @@ fn a_thousand_registrations_take_no_memory() {
     let after = board.resident_kib();
     assert!(after <= before + 1024, "from {before} to {after} KiB");
     let mut browser = Browser::new(board.port);
-    let client = Client::register(board.port);
+    let allowed = u64::from(perchd::limits::REGISTRATIONS.0) + 1 + began.elapsed().as_secs() / perchd::limits::REGISTRATIONS.1;
+    assert!(taken >= perchd::limits::REGISTRATIONS.0 && u64::from(taken) <= allowed, "{taken} of {allowed}");
     let pages: Vec<Form> = (0..300).map(|_| Form::read(&browser.open(&client.address()))).collect();
     assert!(board.resident_kib() <= after + 1024, "a page that was opened is no memory either: {}", pages.len());
-    goes_on(board);
+    assert!(client.sign_in("ada", SCOPES).is_good(board.port), "who is registered goes on");
+    assert!(!board.told().contains("panicked"));
 }

@@ -1,6 +1,7 @@
 //! The pages of the sign-in over the wire: who may send their forms, what they tell a browser, and what nobody is told.
 
 use crate::board::Board;
+use crate::device::Device;
 use crate::oauth::{HELLO, SCOPES, sse};
 use crate::sign_in::{Browser, Client, Form, JSON, Redirect, STATE, Tokens, VERIFIER, bearer, encoded};
 use crate::wire::{Reply, ask};
@@ -167,7 +168,9 @@ fn pages_tell_the_browser_to_be_careful() {
     let consent = browser.submit(&Form::read(&page), SIGN_IN);
     let refusal = browser.open("/authorize?client_id=x");
     let home = browser.open("/");
+    let device = browser.open("/device");
     for (page, form_action) in [
+        (&device, "'self'"),
         (&page, "'self' http://localhost:3334"),
         (&consent, "'self' http://localhost:3334"),
         (&refusal, "'self'"),
@@ -190,7 +193,7 @@ fn pages_tell_the_browser_to_be_careful() {
             assert_eq!(page.header(name), Some(value), "{name}");
         }
     }
-    for page in [&page, &consent] {
+    for page in [&page, &consent, &device] {
         let cookie = page.header("set-cookie").unwrap();
         let attributes: Vec<_> = cookie.split("; ").skip(1).collect();
         assert_eq!(attributes, ["Path=/", "HttpOnly", "SameSite=Strict"]);
@@ -224,7 +227,10 @@ fn a_page_elsewhere_on_this_machine_reads_documents_and_no_pages() {
     };
     assert_eq!(readable("/.well-known/oauth-protected-resource"), Some(origin.to_owned()));
     assert_eq!(readable("/mcp"), Some(origin.to_owned()));
-    assert_eq!((readable(&client.address()), readable("/"), readable("/authorize")), (None, None, None));
+    assert_eq!(
+        (readable(&client.address()), readable("/"), readable("/authorize"), readable("/device")),
+        (None, None, None, None)
+    );
 }
 
 /// Everything that a sign-in must keep to itself, from a sign-in that used all of it.
@@ -252,8 +258,13 @@ fn secrets(board: &Board) -> Vec<String> {
     let (_, sse_session) = path.split_once('=').unwrap();
     let forms = [page.transaction().to_owned(), consent.transaction().to_owned()];
     let tokens = [tokens.access, tokens.refresh, next.access, next.refresh, code, session, sse_session.to_owned(), cookie];
+    let device = Device::asking(board.port);
+    device.poll();
+    device.decide(&[("scope", "math"), ("action", "approve")]);
+    let of_device = Tokens::read(&device.poll());
+    let device = [device.code, device.user_code, of_device.access, of_device.refresh];
     let words = ["hunter2-hunter2".to_owned(), VERIFIER.to_owned(), STATE.to_owned(), client.id];
-    forms.into_iter().chain(tokens).chain(words).collect()
+    forms.into_iter().chain(tokens).chain(device).chain(words).collect()
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_wrong_verifier_spends_no_code() {
     let client = Client::register(board.port);
     let code = client.code("ada", SCOPES);
     for (verifier, error) in
-        [("x".repeat(43), "invalid_grant"), ("x".repeat(42), "invalid_grant"), (String::new(), "invalid_request")]
+        [43, 42, 129, 0].map(|length| ("x".repeat(length), if length == 0 { "invalid_request" } else { "invalid_grant" }))
     {
         let mut fields = client.exchanges(&code);
         fields.last_mut().unwrap().1 = verifier;
@@ -122,6 +122,48 @@ fn a_wrong_verifier_spends_no_code() {
         assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some(error)));
     }
     assert!(Tokens::read(&client.exchange(&code)).is_good(board.port));
+}
+
+#[test]
+fn a_redirect_uri_that_is_not_that_of_the_code_is_refused() {
+    let board = Board::start("demo");
+    let client = Client::register(board.port);
+    let code = client.code("ada", SCOPES);
+    for (uri, error) in [
+        ("http://localhost:3335/oauth/callback", "invalid_grant"),
+        ("http://127.0.0.1:3334/oauth/callback", "invalid_grant"),
+        ("", "invalid_request"),
+    ] {
+        let mut fields = client.exchanges(&code);
+        fields.iter_mut().filter(|(name, _)| *name == "redirect_uri").for_each(|(_, value)| *value = uri.to_owned());
+        let reply = client.post("/token", &fields);
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some(error)), "{uri}");
+    }
+    assert!(Tokens::read(&client.exchange(&code)).is_good(board.port));
+}
+
+#[test]
+fn a_refresh_gets_no_more_than_was_allowed() {
+    let board = Board::start("demo");
+    let client = Client::register(board.port);
+    let tokens = client.sign_in("ada", &["math"]);
+    for (name, value, error) in [
+        ("scope", "system:read", "invalid_scope"),
+        ("resource", "https://evil.example/mcp", "invalid_target"),
+        ("resource", "http://localhost:1/mcp", "invalid_target"),
+    ] {
+        let fields =
+            [("grant_type", "refresh_token"), ("client_id", &client.id), ("refresh_token", &tokens.refresh), (name, value)];
+        let reply = client.post("/token", &fields);
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some(error)), "{value}");
+    }
+    let both = [
+        ("grant_type", "refresh_token"),
+        ("client_id", &client.id),
+        ("refresh_token", &tokens.refresh),
+        ("scope", "math system:read"),
+    ];
+    assert_eq!(Tokens::read(&client.post("/token", &both)).scope, "math");
 }
 
 #[test]

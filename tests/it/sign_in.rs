@@ -197,19 +197,29 @@ pub(crate) struct Form {
 impl Form {
     /// Reads the one form of a page.
     pub(crate) fn read(page: &Reply) -> Form {
+        let mut forms = Form::all(page);
+        assert_eq!(forms.len(), 1, "{page:?}");
+        forms.remove(0)
+    }
+
+    /// Reads each form of a page.
+    pub(crate) fn all(page: &Reply) -> Vec<Form> {
         assert_eq!(page.status, 200, "{page:?}");
-        let mut form = Form { action: String::new(), hidden: Vec::new(), boxes: Vec::new() };
+        let mut forms: Vec<Form> = Vec::new();
         for tag in page.body.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
             let text = |name: &str| attribute(tag, name).unwrap_or_default();
-            match (tag.split(' ').next(), text("type").as_str()) {
-                (Some("form"), _) => form.action = text("action"),
-                (Some("input"), "hidden") => form.hidden.push((text("name"), text("value"))),
-                (Some("input"), "checkbox") => form.boxes.push((text("name"), text("value"), tag.ends_with(" checked"))),
+            match (tag.split(' ').next(), text("type").as_str(), forms.last_mut()) {
+                (Some("form"), _, _) => {
+                    forms.push(Form { action: text("action"), hidden: Vec::new(), boxes: Vec::new() });
+                }
+                (Some("input"), "hidden", Some(form)) => form.hidden.push((text("name"), text("value"))),
+                (Some("input"), "checkbox", Some(form)) => {
+                    form.boxes.push((text("name"), text("value"), tag.ends_with(" checked")));
+                }
                 _ => {}
             }
         }
-        assert!(!form.action.is_empty(), "there is no form: {page:?}");
-        form
+        forms
     }
 
     /// The same with another value in a hidden field.

@@ -88,6 +88,8 @@ fn a_wrong_method_is_told_the_right_ones() {
     let board = Board::start("demo");
     for (path, allow) in [
         ("/authorize", "GET, POST"),
+        ("/device", "GET, POST"),
+        ("/device_authorization", "POST"),
         ("/consent", "POST"),
         ("/register", "POST"),
         ("/token", "POST"),

@@ -7,9 +7,15 @@ use std::time::Duration;
 /// How long a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What bytes come and go by: a socket, or TLS over one.
+pub(crate) trait Both: Read + Write {}
+
+impl<T: Read + Write> Both for T {}
+
 /// One connection.
 pub(crate) struct Wire {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Both>>,
+    socket: TcpStream,
 }
 
 /// What came back.
@@ -32,18 +38,23 @@ impl Reply {
 
 impl Wire {
     pub(crate) fn open(port: u16) -> Wire {
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Wire::over(TcpStream::connect(("127.0.0.1", port)).unwrap(), |socket| Box::new(socket))
+    }
+
+    /// A connection by what `wrap` makes of a socket.
+    pub(crate) fn over(socket: TcpStream, wrap: impl FnOnce(TcpStream) -> Box<dyn Both>) -> Wire {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        Wire { reader: BufReader::new(socket) }
+        Wire { reader: BufReader::new(wrap(socket.try_clone().unwrap())), socket }
     }
 
     pub(crate) fn patience(&mut self, patience: Duration) {
-        self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+        self.socket.set_read_timeout(Some(patience)).unwrap();
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.reader.get_mut().write_all(bytes)
+        self.reader.get_mut().write_all(bytes)?;
+        self.reader.get_mut().flush()
     }
 
     /// Reads the head of an answer.

@@ -1,6 +1,7 @@
 // The pages of perchd, and how a person gets to each and past it.
 import assert from 'node:assert/strict';
 import { Client } from './client.mjs';
+import { Device } from './device.mjs';
 
 export const WORLDS = {
   light: { colorScheme: 'light', viewport: { width: 1024, height: 768 } },
@@ -16,6 +17,25 @@ export const PAGES = {
     await page.goto((await Client.make(t, base)).link);
     await signIn(page);
   },
+  device: async (t, page, base) => page.goto((await Device.make(base)).linkWithCode),
+  'device-unknown': async (t, page, base) => {
+    await page.goto(`${base}/device`);
+    await enter(page, 'BCDF-GHJK');
+    await page.getByRole('alert').waitFor();
+  },
+  'device-sign-in': async (t, page, base) => {
+    const device = await Device.make(base);
+    await page.goto(device.link);
+    await enter(page, device.userCode);
+    await user(page).waitFor();
+  },
+  'device-allowed': async (t, page, base) => {
+    await page.goto((await Device.make(base)).linkWithCode);
+    await confirm(page);
+    await signIn(page);
+    await page.getByRole('button', { name: 'Approve', exact: true }).click();
+    await page.getByRole('heading', { name: 'Allowed' }).waitFor();
+  },
   error: async (t, page, base) => page.goto(`${base}/authorize?response_type=code&client_id=nobody`),
 };
 
@@ -26,6 +46,16 @@ export async function signIn(page) {
   await page.locator('input[type=password]').fill('difference engine');
   await page.getByRole('button').first().click();
   await page.getByRole('button', { name: 'Approve', exact: true }).waitFor();
+}
+
+/** Types the code that a device shows. */
+export async function enter(page, userCode) {
+  await page.getByLabel('Code').fill(userCode);
+  await confirm(page);
+}
+
+export async function confirm(page) {
+  await page.getByRole('button', { name: 'My device shows this code', exact: true }).click();
 }
 
 export async function decide(page, button) {

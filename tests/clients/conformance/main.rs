@@ -7,7 +7,6 @@
 //! ```
 
 mod content;
-mod join;
 mod prompts;
 mod questions;
 mod resources;
@@ -15,6 +14,8 @@ mod rounds;
 mod samples;
 mod schemas;
 mod signals;
+#[cfg(feature = "tasks")]
+mod tasks;
 
 use lexopt::{Arg, Parser, ValueExt};
 use perchd::config::{Auth, Config};
@@ -66,6 +67,8 @@ fn server(config: Config) -> Server {
     // The suite calls the first tool of the list without arguments and expects it to work.
     let tools = [content::tools(), signals::tools(&changes), schemas::tools(), questions::tools(), rounds::tools()];
     let server = tools.into_iter().flatten().fold(server, Server::tool);
+    #[cfg(feature = "tasks")]
+    let server = tasks::tools().into_iter().fold(server, Server::tool);
     let server = resources::all().into_iter().fold(server, Server::resource);
     prompts::all().into_iter().fold(server, Server::prompt)
 }

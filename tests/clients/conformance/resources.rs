@@ -4,7 +4,23 @@ use crate::samples;
 use perchd::tool::{Contents, Resource};
 use serde_json::json;
 
+/// More than fit on one page of a list.
+const PAGES: usize = 120;
+
 pub(crate) fn all() -> Vec<Resource> {
+    single().into_iter().chain((1..=PAGES).map(page)).collect()
+}
+
+/// One of many alike, so that clients must turn a page.
+fn page(number: usize) -> Resource {
+    let uri = format!("test://page/{number}");
+    Resource::new(uri.clone(), format!("Page {number}"))
+        .about("One page of many")
+        .mime_type("text/plain")
+        .handler(move |_| std::future::ready(Ok(Contents::text(uri.clone(), format!("Page {number}")).mime_type("text/plain"))))
+}
+
+fn single() -> Vec<Resource> {
     vec![
         Resource::new("test://static-text", "Static text").about("A line of text").mime_type("text/plain").handler(|_| async {
             let text = "This is the content of the static text resource.";

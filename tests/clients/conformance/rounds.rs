@@ -1,12 +1,9 @@
 //! Tools that ask the client something in the stateless dialect: the call is answered with the questions, and repeated with
 //! the answers.
 
-use crate::join::all;
 use crate::questions::told;
-use perchd::tool::{Answer, Arg, Call, Form, Sample, Tool, ToolError};
+use perchd::tool::{Answer, Arg, Call, Form, Sample, Tool, ToolError, TryJoin};
 use serde_json::Value;
-use std::future::Future;
-use std::pin::Pin;
 
 pub(crate) fn tools() -> Vec<Tool> {
     vec![
@@ -21,14 +18,14 @@ pub(crate) fn tools() -> Vec<Tool> {
         Tool::new("test_input_required_result_tampered_state", "Asks for a confirmation, and takes no state but its own")
             .handler(|call| async move { Ok(format!("state-ok: {}", confirmed(&call).await?)) }),
         Tool::new("test_input_required_result_multiple_inputs", "Asks for a name, a greeting and folders at once")
-            .handler(|call| async move { Ok(together(&call).await?.join(", ")) }),
+            .handler(|call| async move { together(&call).await }),
         Tool::new("test_input_required_result_multi_round", "Asks one question after another").handler(|call| async move {
             let name = name(&call, "step1", "Step 1: What is your name?").await?;
             let color = field(&call, "step2", "Step 2: What is your favorite color?", "color").await?;
             Ok(format!("{name} likes {color}"))
         }),
         Tool::new("test_input_required_result_capabilities", "Asks only what the client can be asked")
-            .handler(|call| async move { Ok(as_able(&call).await?.join(", ")) }),
+            .handler(|call| async move { as_able(&call).await }),
         Tool::new("test_missing_capability", "Needs the client's model")
             .needs_sampling()
             .handler(|_| async { Ok("It is there") }),
@@ -39,27 +36,19 @@ pub(crate) fn tools() -> Vec<Tool> {
     ]
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<String, ToolError>> + 'a>>;
-
-async fn together(call: &Call) -> Result<Vec<String>, ToolError> {
-    let asking: Vec<Asking<'_>> = vec![
-        Box::pin(name(call, "user_name", "What is your name?")),
-        Box::pin(sampled(call, "greeting", "Generate a greeting")),
-        Box::pin(folders(call, "client_roots")),
-    ];
-    all(asking).await.into_iter().collect()
+async fn together(call: &Call) -> Result<String, ToolError> {
+    let name = name(call, "user_name", "What is your name?");
+    let (name, greeting, folders) =
+        (name, sampled(call, "greeting", "Generate a greeting"), folders(call, "client_roots")).try_join().await?;
+    Ok(format!("{name}, {greeting}, {folders}"))
 }
 
-async fn as_able(call: &Call) -> Result<Vec<String>, ToolError> {
+async fn as_able(call: &Call) -> Result<String, ToolError> {
     let able = call.client().capabilities;
-    let mut asking: Vec<Asking<'_>> = Vec::new();
-    if able.sampling {
-        asking.push(Box::pin(sampled(call, "capital_question", CAPITAL)));
-    }
-    if able.elicitation {
-        asking.push(Box::pin(name(call, "user_name", "What is your name?")));
-    }
-    all(asking).await.into_iter().collect()
+    let capital = async { if able.sampling { sampled(call, "capital_question", CAPITAL).await } else { Ok(String::new()) } };
+    let name = async { if able.elicitation { name(call, "user_name", "What is your name?").await } else { Ok(String::new()) } };
+    let (capital, name) = (capital, name).try_join().await?;
+    Ok(format!("{capital} {name}"))
 }
 
 async fn name(call: &Call, key: &str, message: &str) -> Result<String, ToolError> {

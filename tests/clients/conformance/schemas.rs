@@ -1,6 +1,6 @@
 //! Tools whose arguments are described by a schema to the letter.
 
-use perchd::tool::Tool;
+use perchd::tool::{Arg, Tool};
 use serde_json::{Value, json};
 
 pub(crate) fn tools() -> Vec<Tool> {
@@ -9,7 +9,9 @@ pub(crate) fn tools() -> Vec<Tool> {
             .input_schema(&address_book())
             .handler(|call| async move { Ok(format!("Reaches {}", call.arg::<Option<String>>("name")?.unwrap_or_default())) }),
         Tool::new("test_x_mcp_header", "Takes arguments that proxies may route by")
-            .input_schema(&routed())
+            // SEP-2243: clients repeat them in the headers `Mcp-Param-Region` and `Mcp-Param-Priority`.
+            .arg(Arg::string("region", "Where to").header("Region").optional())
+            .arg(Arg::integer("priority", "How soon").header("Priority").optional())
             .handler(|call| async move { Ok(format!("Region: {}", call.arg::<Option<String>>("region")?.unwrap_or_default())) }),
     ]
 }
@@ -38,16 +40,5 @@ fn address_book() -> Value {
         "then": { "required": ["phone"] },
         "else": { "required": ["email"] },
         "additionalProperties": false,
-    })
-}
-
-/// SEP-2243: clients repeat these arguments in the headers `Mcp-Param-Region` and `Mcp-Param-Priority`.
-fn routed() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "region": { "type": "string", "description": "Where to", "x-mcp-header": "Region" },
-            "priority": { "type": "integer", "description": "How soon", "x-mcp-header": "Priority" },
-        },
     })
 }

@@ -1,6 +1,6 @@
 //! Tools that say something while they run: lines for the log, progress, word of changes.
 
-use perchd::tool::{Changes, Level, Tool};
+use perchd::tool::{Arg, Changes, Level, Tool};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const ABSENCE: Duration = Duration::from_millis(200);
 
 pub(crate) fn tools(changes: &Changes) -> Vec<Tool> {
-    let (tools, prompts) = (changes.clone(), changes.clone());
+    let (tools, prompts, watched) = (changes.clone(), changes.clone(), changes.clone());
     vec![
         Tool::new("test_tool_with_logging", "Writes three lines for the log").handler(|call| async move {
             call.log(Level::Info, "Tool execution started");
@@ -48,5 +48,15 @@ pub(crate) fn tools(changes: &Changes) -> Vec<Tool> {
             prompts.prompts();
             async { Ok("Told") }
         }),
+        Tool::new("test_trigger_resource_update", "Says that what a resource holds has changed")
+            .arg(Arg::string("uri", "Which").default("test://watched-resource"))
+            .writes()
+            .handler(move |call| {
+                let watched = watched.clone();
+                async move {
+                    watched.resource(call.arg::<String>("uri")?);
+                    Ok("Told")
+                }
+            }),
     ]
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { folder } from './perchd.mjs';
 
 const record = path.join(import.meta.dirname, 'record.mjs');
+const hosts = path.join(import.meta.dirname, 'hosts.mjs');
 
 export class Home {
   static async make(t, folders = []) {
@@ -29,7 +30,7 @@ export class Home {
       MCP_STORAGE_DIR: this.file('inspector'),
       MCP_INSPECTOR_SECRET_STORE: 'memory',
       MCP_AUTO_OPEN_ENABLED: 'true',
-      NODE_OPTIONS: `--import=file://${record}`,
+      NODE_OPTIONS: `--import=file://${record} --import=file://${hosts}`,
       WIRE_LOG: this.file('wire'),
     };
   }

@@ -1,5 +1,5 @@
 // The server under test: started on a free loopback port with a state folder of its own.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -27,8 +27,8 @@ export async function freePort() {
 
 export class Perchd {
   /**
-   * Options: auth ("demo" or "open"), port and state (made when not given), config (a file), example (a program of this name
-   * instead).
+   * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), config (a file), example (a program
+   * of this name instead), tls (names for a certificate of its own CA; it is reached by the first).
    */
   static async start(t, options = {}) {
     const server = new Perchd();
@@ -37,27 +37,39 @@ export class Perchd {
     server.config = options.config;
     server.port = options.port ?? (await freePort());
     server.state = options.state ?? (await folder(t));
-    server.base = `http://localhost:${server.port}`;
+    server.host = options.host ?? '127.0.0.1';
+    server.tls = options.tls;
+    server.base = server.tls ? `https://${server.tls[0]}:${server.port}` : `http://${options.host ?? 'localhost'}:${server.port}`;
     await server.run(t);
     return server;
   }
 
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
-    const where = ['--listen', `127.0.0.1:${this.port}`, '--auth', this.auth];
-    const config = this.config ? ['--config', this.config] : [];
+    const where = ['--listen', `${this.host}:${this.port}`, '--auth', this.auth];
+    if (this.config) where.push('--config', this.config);
+    if (this.tls) {
+      const file = path.join(this.state, 'perchd.toml');
+      await writeFile(file, `names = ${JSON.stringify(this.tls)}\n[tls]\nmode = "own"\n`);
+      where.push('--config', file);
+    }
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
     const env = { ...process.env, TMPDIR: this.state };
     const program = this.example
       ? new Program(t, path.join(path.dirname(binary), 'examples', this.example), where, { name: this.example, env })
-      : new Program(t, binary, ['serve', ...where, '--state', this.state, ...config], { name: 'perchd' });
+      : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd' });
     this.program = program;
     await until(`perchd on port ${this.port}`, 10, () => {
       if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
-      return canConnect(this.port);
+      return canConnect(this.port, this.host);
     });
     // Whatever a test does, the server that it leaves behind stops when asked to, with streams open or not.
     t.after(() => program.end || program.stop());
+  }
+
+  /** The certificate of its CA. */
+  get ca() {
+    return path.join(this.state, 'ca.pem');
   }
 
   /** A power cut, then power again. */
@@ -67,9 +79,9 @@ export class Perchd {
   }
 }
 
-function canConnect(port) {
+function canConnect(port, host) {
   return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
+    const socket = net.connect(port, host);
     socket.once('connect', () => resolve(true) ?? socket.destroy());
     socket.once('error', () => resolve(false));
   });

@@ -25,8 +25,20 @@ export class Person {
       }
       const answer = await this.fetch(request.url, { redirect: 'manual', ...request.init });
       request = answer.headers.has('location') ? redirected(answer, request.url) : await this.answerPage(answer, request.url);
+      if (!request) break;
     }
-    throw new Error(`still no way back to the client after ${STEPS_MAX} steps: ${this.pages.join(' > ')}`);
+    throw new Error(`no way back to the client: ${this.pages.join(' > ')}`);
+  }
+
+  /** Walks from `link` to a page that asks nothing more, as the one does that lets a device in; returns what that page is called. */
+  async allow(link) {
+    let request = { url: new URL(link), init: {} };
+    for (let step = 0; step < STEPS_MAX; step += 1) {
+      const answer = await this.fetch(request.url, { redirect: 'error', ...request.init });
+      request = await this.answerPage(answer, request.url);
+      if (!request) return this.pages.at(-1);
+    }
+    throw new Error(`still asked after ${STEPS_MAX} steps: ${this.pages.join(' > ')}`);
   }
 
   /** A client may open the browser before it listens; people are slower than this program, so it waits. */
@@ -55,6 +67,7 @@ export class Person {
     const title = page.querySelector('h1')?.text.trim() ?? '';
     this.pages.push(title);
     const form = page.querySelector('form');
+    if (!form && answer.ok) return undefined;
     if (!form) throw new Error(`${answer.status} without a form at ${url.pathname}: ${page.textContent.replace(/\s+/g, ' ')}`);
     return { url: new URL(form.getAttribute('action') ?? '', url), init: post(url, this.fill(form)) };
   }
@@ -92,7 +105,7 @@ export class Person {
     const buttons = form.querySelectorAll('button, input[type=submit]');
     const says = (button) => button.text.trim() || button.getAttribute('value');
     const wanted = buttons.find((button) => says(button) === this.decision);
-    if (!wanted && !form.querySelector('input[type=password]')) {
+    if (!wanted && buttons.length > 1 && !form.querySelector('input[type=password]')) {
       throw new Error(`no button says ${this.decision}, only ${buttons.map(says).join(', ')}`);
     }
     return wanted ?? buttons[0];

@@ -1,4 +1,6 @@
 // The browser of the README's client commands: given a link, signs in and approves.
 import { Person } from './person.mjs';
 
-await new Person().signIn(process.argv[2]);
+const link = new URL(process.argv[2]);
+const person = new Person();
+await (link.pathname === '/device' ? person.allow(link) : person.signIn(link));

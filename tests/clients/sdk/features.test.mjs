@@ -25,12 +25,12 @@ const FEATURES = [
   ['progress', progress],
   ['log messages', logs],
   ['a call that is cancelled', cancels],
-  ['resources are listed', listsResources],
+  ['resources are listed page by page', listsResources],
   ['a text resource', textResource],
   ['a binary resource', binaryResource],
   ['a resource by its template', templateResource],
   ['a resource that is not there', missingResource],
-  ['a resource is watched', watches, { lacks: (way) => isStateless(way) && 'listens instead, which is a test of its own' }],
+  ['a resource is watched', watches],
   ['prompts are listed', listsPrompts],
   ['a prompt', prompt],
   ['a prompt with arguments', promptWithArguments],
@@ -210,11 +210,26 @@ async function cancels(t, open, way) {
   assert.ok(gets() - before <= 2, `${gets() - before} streams were opened within 4 s after the cancellation`);
 }
 
+/** There are more than fit on a page: asked for by cursor, and by the SDK, which turns the pages by itself if its dialect keeps lists. */
 async function listsResources(t, open) {
   const connection = await open();
   const resources = await pages(connection, 'resources/list', 'resources', oneSchemas.ListResourcesResultSchema);
   const uris = resources.map(({ uri }) => uri);
   assert.ok(uris.includes('test://static-text') && uris.includes('test://static-binary'), uris.join());
+  assert.ok(uris.includes('test://page/120'), 'the last stands on the second page');
+  assert.equal(new Set(uris).size, uris.length);
+  const cursors = connection.sent('resources/list').map(({ body }) => body.params.cursor);
+  assert.deepEqual(cursors, [undefined, '100']);
+  const { resources: first, nextCursor } = await connection.client.listResources();
+  assert.deepEqual(
+    first.map(({ uri }) => uri),
+    uris.slice(0, nextCursor ? 100 : uris.length),
+  );
+  if (nextCursor) {
+    const { resources: rest, nextCursor: none } = await connection.client.listResources({ cursor: nextCursor });
+    assert.deepEqual([rest.map(({ uri }) => uri), none], [uris.slice(100), undefined]);
+  }
+  await refused(connection.ask('resources/list', { cursor: '5000' }, oneSchemas.ListResourcesResultSchema), -32602);
 }
 
 async function textResource(t, open) {
@@ -249,10 +264,32 @@ async function missingResource(t, open, way) {
   assert.equal(connection.messages.at(-1).error.code, code);
 }
 
-async function watches(t, open) {
-  const { client } = await open();
-  assert.deepEqual(await client.subscribeResource({ uri: 'test://watched-resource' }), {});
-  assert.deepEqual(await client.unsubscribeResource({ uri: 'test://watched-resource' }), {});
+/** Word of what is watched comes, and of nothing else; after the end, none. */
+async function watches(t, open, way) {
+  const connection = await open();
+  const { client } = connection;
+  await connection.unaskedStream();
+  const heard = connection.hear('notifications/resources/updated');
+  const [watched, other] = ['test://watched-resource', 'test://static-text'];
+  const change = (uri) => connection.call('test_trigger_resource_update', { uri });
+  const hears = async (uri) => {
+    await until(`word of ${uri}`, 5, () => heard.length);
+    assert.deepEqual(heard.splice(0).map((word) => word.uri), [uri]);
+  };
+  const watch = async (uri) => {
+    if (isStateless(way)) return client.listen({ resourceSubscriptions: [uri] }, { timeout: 10_000 });
+    assert.deepEqual(await client.subscribeResource({ uri }), {});
+    return { close: async () => assert.deepEqual(await client.unsubscribeResource({ uri }), {}) };
+  };
+  const watching = await watch(watched);
+  await change(other);
+  await change(watched);
+  await hears(watched);
+  await watching.close();
+  await watch(other);
+  await change(watched);
+  await change(other);
+  await hears(other);
 }
 
 async function listsPrompts(t, open) {

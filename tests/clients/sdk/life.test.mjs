@@ -48,17 +48,29 @@ for (const way of over('/mcp', (way) => !isStateless(way))) {
   });
 }
 
-// Both SDKs come back to /sse by themselves, some seconds later and without a new handshake.
+// Both SDKs come back to /sse by themselves, some seconds later and without a new handshake. They name the revision that was agreed
+// on, and the server goes by that: structured output is of 2025-06-18 and later, and an SDK throws where it is missing. What the client
+// can do is forgotten, and so the model is told that it cannot be asked.
 for (const way of over('/sse')) {
   test(`${way.name}: a restart of the server is survived by the client that has it`, { timeout }, async (t) => {
     const server = await Perchd.start(t, FIXTURES);
-    const connection = await Connection.open(t, server, way);
+    const answer = { action: 'accept', content: { username: 'ada', email: 'ada@example.org' } };
+    const connection = await Connection.open(t, server, way, { answers: { 'elicitation/create': () => answer } });
+    await connection.client.listTools();
     await answers(connection);
+    const asks = () => connection.call('test_elicitation', { message: 'Who are you?' });
+    assert.match(textOf(await asks()), /ada@example\.org/);
     const streams = () => connection.requests.filter(({ method, status }) => method === 'GET' && status === 200).length;
     const before = streams();
     await server.restart(t);
     await until('the SDK to come back', 20, () => streams() > before);
     await until('an answer', 10, () => connection.call('test_simple_text', {}, { timeout: 3000 }).catch(() => {}));
+    assert.equal(connection.sent('initialize').length, 1, 'there was no new handshake');
+    const again = connection.requests.filter(({ method }) => method === 'GET').at(-1).headers;
+    assert.deepEqual([again.get('mcp-protocol-version'), again.get('last-event-id')], [way.speaks, null]);
+    assert.deepEqual((await connection.call('test_structured_output')).structuredContent, { celsius: 21.5 });
+    const outcome = await asks();
+    assert.deepEqual([outcome.isError, textOf(outcome)], [true, 'The client cannot do what this tool asks of it.']);
   });
 }
 
@@ -92,8 +104,12 @@ for (const way of over('/mcp', isStateless)) {
     const server = await Perchd.start(t, FIXTURES);
     const connection = await Connection.open(t, server, way);
     const uri = 'test://watched-resource';
+    const heard = connection.hear('notifications/resources/updated');
     const listening = await connection.client.listen({ resourceSubscriptions: [uri] }, { timeout: 10_000 });
     assert.deepEqual(listening.honoredFilter, { resourceSubscriptions: [uri] });
+    await connection.call('test_trigger_resource_update');
+    await until('word of the resource', 5, () => heard.length);
+    assert.equal(heard[0].uri, uri);
     await listening.close();
   });
 

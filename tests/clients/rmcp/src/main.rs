@@ -25,7 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("error: {:?}", failed.is_error);
     println!("unknown: {}", client.call_tool(CallToolRequestParams::new("nosuch")).await.is_err());
     let resources = client.list_all_resources().await?;
-    println!("resources: {}", resources.iter().any(|resource| resource.uri == "test://static-text"));
+    // More than one page of them.
+    println!("resources: {} of {}", resources.iter().any(|resource| resource.uri == "test://page/120"), resources.len());
     let contents = client.read_resource(ReadResourceRequestParams::new("test://static-text")).await?;
     println!("contents: {}", contents.contents.len());
     let prompts = client.list_all_prompts().await?;

@@ -1,0 +1,343 @@
+//! A board without a clock of its own: it wakes in 1970, is set right, goes wrong. The clock is moved under the real program
+//! by Debian's `faketime`, so that these tests run when they are asked for: `tests/run world`.
+
+use crate::board::{Board, Folder};
+use crate::oauth::SCOPES;
+use crate::oauth_abuse::{error, told};
+use crate::sign_in::{Browser, Client, Tokens};
+use crate::wire::ask;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use perchd::limits;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 24 * 3600;
+/// When most of this happens: a hundred days after the build.
+const TODAY: i64 = limits::BUILD_UNIX_SECS as i64 + 100 * DAY;
+
+/// The clocks of a board.
+struct Clock {
+    folder: Folder,
+    library: PathBuf,
+    /// Whether time passes, or only the calendar is set.
+    is_uptime_moved: bool,
+}
+
+impl Clock {
+    /// One that says `unix`, whatever the board's uptime does.
+    fn calendar(unix: i64) -> Clock {
+        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: false };
+        clock.set(unix);
+        clock
+    }
+
+    /// Both clocks, which go on together.
+    fn both() -> Clock {
+        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: true };
+        clock.put(0);
+        clock
+    }
+
+    fn set(&self, unix: i64) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        self.put(unix - i64::try_from(now).unwrap());
+    }
+
+    fn put(&self, offset: i64) {
+        let next = self.folder.path().join("next");
+        fs::write(&next, format!("{offset:+}\n")).unwrap();
+        fs::rename(next, self.file()).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("offset")
+    }
+
+    fn board(&self) -> Board {
+        let mut under = vec!["env".to_owned()];
+        under.push(format!("LD_PRELOAD={}", self.library.display()));
+        under.push(format!("FAKETIME_TIMESTAMP_FILE={}", self.file().display()));
+        under.push("FAKETIME_NO_CACHE=1".to_owned());
+        if !self.is_uptime_moved {
+            under.push("FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned());
+        }
+        Board::under(under, "demo")
+    }
+}
+
+fn library() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("faketime/libfaketime.so.1"));
+    folders.into_iter().find(|path| path.exists()).expect("Debian's package libfaketime is needed")
+}
+
+/// A program as real clients are: it calls, refreshes when that is refused, signs in when that is refused as well, and
+/// registers anew when nobody knows it.
+struct Program {
+    client: Client,
+    tokens: Tokens,
+}
+
+impl Program {
+    fn start(board: &Board) -> Program {
+        let client = Client::register(board.port);
+        let tokens = client.sign_in("ada", SCOPES);
+        Program { client, tokens }
+    }
+
+    /// Calls, and tells how often a person had to sign in for it.
+    fn call(&mut self, board: &Board) -> usize {
+        if self.tokens.is_good(board.port) {
+            return 0;
+        }
+        let reply = self.client.refresh(&self.tokens.refresh);
+        let sign_ins = match (reply.status, reply.json()["error"].as_str()) {
+            (200, _) => {
+                self.tokens = Tokens::read(&reply);
+                0
+            }
+            (400, Some("invalid_grant")) => {
+                self.tokens = self.client.sign_in("ada", SCOPES);
+                1
+            }
+            (401, Some("invalid_client")) => {
+                *self = Program::start(board);
+                1
+            }
+            _ => panic!("no client knows what to do about this: {reply:?}"),
+        };
+        assert!(self.tokens.is_good(board.port));
+        sign_ins
+    }
+}
+
+/// One row: what happens to a board on which somebody is signed in, and how often he must sign in again.
+fn row(table: &mut String, what: &str, happen: impl FnOnce(Board, &Clock) -> Board, wanted: usize) {
+    let clock = Clock::calendar(TODAY);
+    let board = clock.board();
+    let mut program = Program::start(&board);
+    let board = happen(board, &clock);
+    let mut sign_ins = program.call(&board);
+    // And later, when the access token has had its time.
+    program.tokens.access.clear();
+    sign_ins += program.call(&board);
+    writeln!(table, "{what:<58} {sign_ins}").unwrap();
+    assert_eq!(sign_ins, wanted, "\n{table}");
+}
+
+/// Puts another key in front of those that are there, as a rotation does, or in their place.
+fn rotate(board: &Board) {
+    let file = board.state().join("keys");
+    let text = fs::read_to_string(&file).unwrap();
+    let (header, keys) = text.split_once('\n').unwrap();
+    fs::write(&file, format!("{header}\n1 {TODAY} {}\n{keys}", URL_SAFE_NO_PAD.encode([7; 32]))).unwrap();
+}
+
+#[test]
+#[ignore = "moves the clock with Debian's faketime: tests/run world"]
+fn whatever_the_clock_does_one_signs_in_once_at_most() {
+    let mut table = format!("{:<58} sign-ins\n", "what happens");
+    let t = &mut table;
+    row(t, "a power cut", |board, _| board.power_cut(), 0);
+    row(
+        t,
+        "a power cut, and the key is lost",
+        |board, _| {
+            fs::remove_file(board.state().join("keys")).unwrap();
+            board.power_cut()
+        },
+        1,
+    );
+    row(
+        t,
+        "a power cut, and the keys were rotated",
+        |board, _| {
+            rotate(&board);
+            board.power_cut()
+        },
+        0,
+    );
+    row(
+        t,
+        "a power cut, and the board wakes in 1970",
+        |board, clock| {
+            clock.set(0);
+            board.power_cut()
+        },
+        0,
+    );
+    row(
+        t,
+        "a power cut, the board wakes in 1970, then hears the time",
+        |board, clock| {
+            clock.set(0);
+            let board = board.power_cut();
+            clock.set(TODAY);
+            board
+        },
+        0,
+    );
+    row(
+        t,
+        "the clock falls back to 1970",
+        |board, clock| {
+            clock.set(0);
+            board
+        },
+        0,
+    );
+    row(
+        t,
+        "the clock goes back a day",
+        |board, clock| {
+            clock.set(TODAY - DAY);
+            board
+        },
+        0,
+    );
+    row(
+        t,
+        "a power cut, and the clock goes back a day",
+        |board, clock| {
+            clock.set(TODAY - DAY);
+            board.power_cut()
+        },
+        0,
+    );
+    row(
+        t,
+        "the clock goes forward forty days",
+        |board, clock| {
+            clock.set(TODAY + 40 * DAY);
+            board
+        },
+        0,
+    );
+    row(
+        t,
+        "the clock goes forward forty days, and back",
+        |board, clock| {
+            clock.set(TODAY + 40 * DAY);
+            let reply = ask(board.port, "GET /", &[], "");
+            assert_eq!(reply.status, 200);
+            clock.set(TODAY);
+            board
+        },
+        0,
+    );
+    row(
+        t,
+        "forty days without power",
+        |board, clock| {
+            clock.set(TODAY + 40 * DAY);
+            board.power_cut()
+        },
+        1,
+    );
+    row(
+        t,
+        "twenty-nine days without power",
+        |board, clock| {
+            clock.set(TODAY + 29 * DAY);
+            board.power_cut()
+        },
+        0,
+    );
+    println!("{table}");
+}
+
+#[test]
+#[ignore = "moves the clock with Debian's faketime: tests/run world"]
+fn who_signed_in_in_1970_stays_signed_in_when_the_time_is_heard() {
+    let clock = Clock::calendar(0);
+    let board = clock.board();
+    let keys = fs::read_to_string(board.state().join("keys")).unwrap();
+    assert!(keys.contains(&format!("\n0 {} ", limits::BUILD_UNIX_SECS)), "no key was born before the program");
+    let mut program = Program::start(&board);
+    clock.set(TODAY);
+    assert_eq!(program.call(&board), 0);
+    // What is dated anew is good after the boot as well.
+    program.tokens.access.clear();
+    assert_eq!(program.call(&board), 0);
+    let board = board.power_cut();
+    assert_eq!(program.call(&board), 0);
+}
+
+#[test]
+#[ignore = "moves the clock with Debian's faketime: tests/run world"]
+fn a_jump_of_the_clock_neither_ends_a_code_nor_a_page() {
+    for jump in [-TODAY, -DAY, 40 * DAY, 40 * 365 * DAY] {
+        let clock = Clock::calendar(TODAY);
+        let board = clock.board();
+        let client = Client::register(board.port);
+        let mut browser = Browser::new(board.port);
+        let consent = browser.consent(&client.address(), "bob");
+        let code = client.code("ada", SCOPES);
+        clock.set(TODAY + jump);
+        assert!(Tokens::read(&client.exchange(&code)).is_good(board.port), "{jump}");
+        assert_eq!(error(&client.exchange(&code)), told(400, "invalid_grant"), "and it is spent all the same");
+        assert_eq!(browser.approve(&consent, SCOPES).status, 303);
+    }
+}
+
+#[test]
+#[ignore = "moves the clock with Debian's faketime: tests/run world"]
+fn a_revocation_outlives_every_jump_of_the_clock() {
+    let clock = Clock::calendar(TODAY);
+    let mut board = clock.board();
+    let client = Client::register(board.port);
+    let (ada, bob) = (client.sign_in("ada", SCOPES), client.sign_in("bob", SCOPES));
+    client.revoke(&ada.refresh);
+    let is_dead = |board: &Board| !ada.is_good(board.port) && error(&client.refresh(&ada.refresh)) == told(400, "invalid_grant");
+    for jump in [-TODAY, -DAY, 0, 40 * DAY, 400 * DAY] {
+        clock.set(TODAY + jump);
+        assert!(is_dead(&board), "{jump}");
+        // It is started with a clock that is wrong, and hears the time afterwards.
+        board = board.power_cut();
+        assert!(is_dead(&board), "{jump}");
+        clock.set(TODAY);
+        assert!(is_dead(&board), "{jump}, and the time is heard");
+        // One more revocation writes the list anew.
+        client.revoke(&client.sign_in("carol", SCOPES).refresh);
+        board = board.power_cut();
+        assert!(is_dead(&board), "{jump}, and the list was written");
+        assert!(bob.is_good(board.port));
+    }
+}
+
+#[test]
+#[ignore = "moves the clock with Debian's faketime: tests/run world"]
+fn everything_ends_when_its_time_has_passed() {
+    let clock = Clock::both();
+    let board = clock.board();
+    let client = Client::register(board.port);
+    let mut browser = Browser::new(board.port);
+    let secs = |secs: u64| i64::try_from(secs).unwrap();
+    let page = browser.consent(&client.address(), "carol");
+    let tokens = client.sign_in("ada", SCOPES);
+    let code = client.code("bob", SCOPES);
+    clock.put(secs(limits::CODE_SECS) - 5);
+    let late = client.code("bob", SCOPES);
+    assert!(Tokens::read(&client.exchange(&code)).is_good(board.port), "a code lasts a minute");
+    clock.put(secs(limits::CODE_SECS) * 2 + 5);
+    assert_eq!(error(&client.exchange(&late)), told(400, "invalid_grant"));
+    clock.put(secs(limits::LOGIN_SECS) - 5);
+    assert_eq!(browser.submit(&page, &[("action", "approve")]).status, 200, "nothing was ticked: it is asked again");
+    clock.put(secs(limits::LOGIN_SECS));
+    assert_eq!(browser.approve(&page, SCOPES).status, 400, "a page lasts ten minutes");
+    clock.put(secs(limits::ACCESS_SECS) - 5);
+    assert!(tokens.is_good(board.port));
+    clock.put(secs(limits::ACCESS_SECS));
+    assert!(!tokens.is_good(board.port), "an access token lasts an hour, to the second");
+    let next = Tokens::read(&client.refresh(&tokens.refresh));
+    assert!(next.is_good(board.port));
+    clock.put(secs(limits::REFRESH_SECS) - 5);
+    let last = Tokens::read(&client.refresh(&next.refresh));
+    assert!(last.is_good(board.port));
+    clock.put(secs(limits::REFRESH_SECS));
+    assert_eq!(error(&client.refresh(&last.refresh)), told(400, "invalid_grant"), "thirty days from the sign-in on");
+    let again = client.sign_in("ada", SCOPES);
+    assert!(again.is_good(board.port), "the registration has no end");
+}
