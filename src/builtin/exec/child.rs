@@ -184,6 +184,8 @@ impl Group {
     /// container, orphans are.
     fn reap(&mut self) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        // The first process may have gone over to another group.
+        let _ = waitid(WaitId::Pid(self.pid), options);
         while let Ok(Some(_)) = waitid(WaitId::Pgid(Some(self.pid)), options) {}
         self.is_over = test_kill_process_group(self.pid).is_err();
     }
