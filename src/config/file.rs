@@ -1,5 +1,6 @@
 //! The shape of the file. Whatever it does not name is refused.
 
+use super::declared::{PromptTable, ResourceTable, ToolTable};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use std::fmt;
@@ -23,6 +24,9 @@ pub(super) struct File {
     pub(super) tls: Option<Placed<TlsTable>>,
     pub(super) tools: ToolsTable,
     pub(super) limits: LimitsTable,
+    pub(super) tool: Vec<Placed<ToolTable>>,
+    pub(super) resource: Vec<Placed<ResourceTable>>,
+    pub(super) prompt: Vec<Placed<PromptTable>>,
 }
 
 /// `[auth]`.

@@ -3,6 +3,9 @@
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
 
+#[doc = include_str!("commands.md")]
+pub mod commands {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

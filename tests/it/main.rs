@@ -7,6 +7,7 @@ mod board;
 mod cli;
 mod clock;
 mod configs;
+mod declared;
 mod device;
 mod embed;
 mod fixtures;

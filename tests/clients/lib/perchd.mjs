@@ -27,13 +27,14 @@ export async function freePort() {
 
 export class Perchd {
   /**
-   * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), example (a program of this name
-   * instead), tls (names for a certificate of its own CA; it is reached by the first), env (more of the environment).
+   * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), config (a file), example (a program
+   * of this name instead), tls (names for a certificate of its own CA; it is reached by the first), env (more of the environment).
    */
   static async start(t, options = {}) {
     const server = new Perchd();
     server.auth = options.auth ?? 'demo';
     server.example = options.example;
+    server.config = options.config;
     server.port = options.port ?? (await freePort());
     server.state = options.state ?? (await folder(t));
     server.host = options.host ?? '127.0.0.1';
@@ -47,6 +48,7 @@ export class Perchd {
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
     const where = ['--listen', `${this.host}:${this.port}`, '--auth', this.auth];
+    if (this.config) where.push('--config', this.config);
     if (this.tls) {
       const file = path.join(this.state, 'perchd.toml');
       await writeFile(file, `names = ${JSON.stringify(this.tls)}\n[tls]\nmode = "own"\n`);
