@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::principal::{ClientTag, GrantId};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// Something that happened and that an owner may want to know about later.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -141,6 +142,9 @@ pub enum Event<'a> {
         client: ClientTag,
         /// Which tool.
         tool: &'a str,
+        /// With what, where the tool has that shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arguments: Option<&'a RawValue>,
         /// `ok`, `error` (the tool's own), `cancelled` or `timeout`.
         outcome: &'static str,
         /// How long it took, in milliseconds.
@@ -260,7 +264,7 @@ mod tests {
             Event::Revoked { grant },
             Event::Superseded { grant },
             Event::AllRevoked { epoch: 1 },
-            Event::ToolCalled { subject, client, tool: "add", outcome: "ok", ms: 1 },
+            Event::ToolCalled { subject, client, tool: "add", arguments: None, outcome: "ok", ms: 1 },
         ];
         let mut strangers = Strangers::default();
         for _ in 0..100 {

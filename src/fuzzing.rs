@@ -1,8 +1,18 @@
 //! Doors for the fuzz targets; there only when they are built.
 
+use crate::builtin::exec::{self, argv::fill};
+use crate::config::Config;
+use crate::config::declared::argv::{element, pieces};
+use crate::config::declared::{DeclaredArg, Element, Piece, Template};
 use crate::http::event::{Event, Outbox};
+use crate::limits;
+use crate::oauth::fuzzing as oauth;
+use crate::seal::Purpose;
 use crate::server::fuzzing::Bench;
+use crate::tool::{Arg, Catalog};
+use serde_json::Value;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -16,6 +26,22 @@ pub fn converse(bytes: &[u8]) -> Vec<u8> {
 /// The same where there is TLS: whether the first byte began a handshake, and what came back.
 pub fn greet(bytes: &[u8]) -> (bool, Vec<u8>) {
     BENCH.with(|bench| bench.get_or_init(Bench::new).greet(bytes))
+}
+
+/// Everything that is sealed.
+pub fn purposes() -> &'static [Purpose] {
+    &Purpose::ALL
+}
+
+/// What an authority says to a query of `/authorize`; in it, `{client}` is one that is registered.
+pub fn authorize(query: &str) {
+    thread_local!(static BENCH: oauth::Bench = oauth::Bench::new());
+    BENCH.with(|bench| bench.authorize(query));
+}
+
+/// What an authority says to a form of `/token`; in it, `{client}`, `{verifier}`, `{code}` and `{refresh}` stand for good ones.
+pub fn token(form: &str) {
+    oauth::Bench::new().token(form);
 }
 
 /// A script of an outbox, a byte a step.
@@ -50,4 +76,45 @@ pub fn frames(steps: &[u8]) {
         }
     }
     assert!(read <= pushed);
+}
+
+/// A configuration with whatever it declares: it is offered, or refused with its line and a remedy.
+pub fn tool_toml(text: &str) {
+    match Config::parse(text, Path::new("fuzz.toml")) {
+        Ok(config) => {
+            let mut catalog = Catalog::default();
+            if let Err(error) = exec::offer(&mut catalog, &config.declared, &Rc::default()) {
+                assert!(error.to_string().starts_with("fuzz.toml:"), "{error}");
+            }
+        }
+        Err(error) => assert!(error.to_string().starts_with("fuzz.toml"), "{error}"),
+    }
+}
+
+/// An element of a command line, and what an argument in it is: it arrives as it is, in one element, or is refused.
+pub fn argv_template(text: &str, value: &str) {
+    let Ok(element) = element(text, |name| (name == "a").then_some(0)) else { return };
+    let prefix = match &element {
+        Element::Argument { prefix, .. } => Some(prefix.clone()),
+        Element::Literal(literal) => {
+            assert_eq!(pieces(&literal.replace('{', "{{").replace('}', "}}")), Ok(vec![Piece::Text(literal.clone())]));
+            None
+        }
+    };
+    let template = Template { program: "/p".to_owned(), elements: vec![element.clone()] };
+    let arg = DeclaredArg { arg: Arg::string("a", ""), allows_dash: false, flag: None };
+    let filled = fill(&template, &[arg], |_| Ok(Value::from(value)));
+    match (prefix, filled) {
+        (None, Ok(line)) => assert_eq!(Element::Literal(line[1..].concat()), element),
+        (Some(prefix), Ok(line)) => {
+            assert!(!value.starts_with('-') && !value.contains('\0') && !(prefix.ends_with('/') && value.contains('/')));
+            assert_eq!(line, ["/p".to_owned(), format!("{prefix}{value}")]);
+        }
+        (prefix, Err(_)) => {
+            let is_path =
+                prefix.is_some_and(|prefix| prefix.ends_with('/')) && (value.contains('/') || matches!(value, "." | ".."));
+            let is_long = text.len() + value.len() > limits::ELEMENT_BYTES;
+            assert!(value.starts_with('-') || value.contains('\0') || is_path || is_long, "{value:?}");
+        }
+    }
 }

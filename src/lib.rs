@@ -23,4 +23,4 @@ pub mod world;
 pub use config::Config;
 pub use error::Error;
 pub use server::Server;
-pub use tool::{Arg, Call, Changes, Content, Contents, Form, Messages, Output, Prompt, Resource, Tool, ToolError};
+pub use tool::{Arg, Call, Changes, Content, Contents, Form, Messages, Output, Pattern, Prompt, Resource, Tool, ToolError};

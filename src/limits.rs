@@ -111,6 +111,60 @@ pub const TASK_WAITERS: usize = 64;
 /// The longest client name that is kept.
 pub const CLIENT_NAME_BYTES: usize = 64;
 
+// ── declared tools ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Tools, resources and prompts that the configuration declares, each. A model chooses badly among more.
+pub const DECLARED: usize = 200;
+/// Files of `tools.d`.
+pub const TOOL_FILES: usize = 100;
+/// The longest of them, and the longest configuration.
+pub const CONFIG_BYTES: u64 = 1024 * 1024;
+/// Arguments of one declared tool, and blanks of one prompt.
+pub const ARGUMENTS: usize = 32;
+/// Elements of one command line, before lists are spread out.
+pub const COMMAND_ELEMENTS: usize = 128;
+/// Items of one list that is an argument.
+pub const ARGUMENT_ITEMS: usize = 64;
+/// The longest text that is an argument, in characters, where the declaration says nothing.
+pub const ARGUMENT_CHARS: usize = 4096;
+/// One element of a command line with the NUL at its end: Linux takes no more (execve(2), `MAX_ARG_STRLEN`).
+pub const ELEMENT_BYTES: usize = 128 * 1024 - 1;
+/// All elements of a command line. Linux takes 2 MiB with the environment; a request has half of that.
+pub const COMMAND_BYTES: usize = 1024 * 1024;
+/// The longest pattern, as it is written.
+pub const PATTERN_BYTES: usize = 256;
+/// And as it is compiled: a text is held against each part of it, on the one thread that serves everybody.
+pub const PATTERN_MEMORY_BYTES: usize = 64 * 1024;
+/// The arguments of a call in a line of the audit, which has 4,000 bytes.
+pub const AUDIT_ARGUMENTS_BYTES: usize = 2048;
+/// The longest time that a declaration may give a command.
+pub const COMMAND_SECS: u64 = 24 * 3600;
+/// What a command may print, where the declaration says nothing: more fills the memory of a model, not of the board.
+pub const OUTPUT_BYTES: usize = 64 * 1024;
+/// The same for an image or another file.
+pub const OUTPUT_FILE_BYTES: usize = 1024 * 1024;
+/// The most that a declaration may allow.
+pub const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What all commands that run may print together. Each takes its share before it starts; where there is none left, the call
+/// gets a tool error. An answer takes some four times as much while it is written.
+pub const OUTPUTS_BYTES: usize = 8 * 1024 * 1024;
+/// How much of the end of its stderr is kept of a command.
+pub const STDERR_BYTES: usize = 4096;
+/// What a command prints beyond its share is thrown away at this pace in KiB for each millisecond: 64 MB a second.
+pub const SPILL_KIB: usize = 64;
+/// How often one tool may run at once, where the declaration says nothing; one more gets a tool error.
+pub const COMMAND_CONCURRENCY: usize = 4;
+/// Commands that one subject may start in a minute, whatever the tools; one more gets a tool error.
+pub const SUBJECT_COMMANDS: u32 = 240;
+/// Subjects whose pace is known. When full, the one that may start the most is forgotten.
+pub const SUBJECTS: usize = 64;
+/// From SIGTERM to SIGKILL, for a command that is to end.
+pub const GRACE_MS: u64 = 3000;
+/// For how long what a command leaves behind may go on to print, and for how long SIGKILL may take.
+pub const AFTERLIFE_MS: u64 = 500;
+/// Between two reports of progress of one command.
+pub const PROGRESS_MS: u64 = 100;
+
 // ── OAuth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The scopes of one token, as text.

@@ -114,7 +114,13 @@ fn arg_path(about: &str) -> Arg {
 }
 
 fn reader(draft: Draft, title: &str, shelf: &Shelf, properties: &Value, required: &[&str]) -> Draft {
-    draft.title(title).arg(arg_folder(shelf.folders.iter())).scope(READ).idempotent().output_schema(&schema(properties, required))
+    draft
+        .audited()
+        .title(title)
+        .arg(arg_folder(shelf.folders.iter()))
+        .scope(READ)
+        .idempotent()
+        .output_schema(&schema(properties, required))
 }
 
 /// The schema of an answer about a path.
@@ -201,9 +207,10 @@ fn write_file(shelf: &Shelf) -> Tool {
     let answer = shelf.clone();
     Tool::new("write_file", about)
         .title("Write a file")
+        .audited()
         .arg(arg_folder(shelf.folders.iter().filter(|folder| folder.may_write)))
         .arg(arg_path("the file"))
-        .arg(Arg::string("text", "what will be in it").chars(0, limits::FILE_BYTES_MAX))
+        .arg(Arg::string("text", "what will be in it").chars(0, limits::FILE_BYTES_MAX).secret())
         .arg(Arg::boolean("replace", "whether one that is there is replaced").default(false))
         .scope(WRITE)
         .destroys()

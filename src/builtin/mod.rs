@@ -1,6 +1,7 @@
 //! The tools in the box, written with nothing but what a library user has: [`Tool`], [`Arg`](crate::tool::Arg) and
 //! [`Output`](crate::tool::Output).
 
+pub(crate) mod exec;
 mod files;
 mod math;
 mod root;

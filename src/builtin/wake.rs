@@ -36,6 +36,7 @@ fn tool(hosts: &[WakeHost]) -> Tool {
     let hosts = hosts.to_vec();
     Tool::new("wake_host", about)
         .title("Wake a host")
+        .audited()
         .arg(arg)
         .writes()
         .idempotent()

@@ -1,5 +1,6 @@
 //! The shape of the file. Whatever it does not name is refused.
 
+use super::declared::{PromptTable, ResourceTable, ToolTable};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ pub(super) struct File {
     pub(super) folder: Vec<FolderTable>,
     pub(super) wake: BTreeMap<Placed<String>, WakeTable>,
     pub(super) limits: LimitsTable,
+    pub(super) tool: Vec<Placed<ToolTable>>,
+    pub(super) resource: Vec<Placed<ResourceTable>>,
+    pub(super) prompt: Vec<Placed<PromptTable>>,
 }
 
 /// `[auth]`.

@@ -1,11 +1,13 @@
 //! What the operator decides, already checked: from a TOML file, or what holds without one.
 
 mod allowed;
+pub(crate) mod declared;
 mod file;
 mod read;
 mod text;
 
 pub use allowed::{Allowed, Folder, WakeHost};
+pub use declared::Declared;
 
 use crate::error::{Error, Exit};
 use crate::limits;
@@ -125,6 +127,8 @@ pub struct Config {
     pub allowed: Allowed,
     /// How much the board gives at once.
     pub limits: Limits,
+    /// Tools, resources and prompts of the owner's own.
+    pub declared: Declared,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -157,23 +161,26 @@ impl Config {
             hidden: Vec::new(),
             allowed: Allowed::default(),
             limits: Limits::default(),
+            declared: Declared::default(),
             name,
         }
     }
 
-    /// Reads a file.
+    /// Reads a file, and the files of `tools.d` beside it.
     ///
     /// # Errors
     /// When it cannot be read, or the first thing in it that is wrong: with its line, and what to write instead.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = declared::read_text(path).map_err(|error| {
             let remedy = match error.kind() {
                 std::io::ErrorKind::NotFound => "Name another file with --config, or make one: perchd init",
                 _ => "Check who owns the file: perchd must be able to read it, and it must be text in UTF-8.",
             };
             Error::new(Exit::Config, "cannot read the configuration").at(path.display()).because(error).remedy(remedy)
         })?;
-        Config::parse(&text, path)
+        let mut config = Config::parse(&text, path)?;
+        config.declared.read_folder(path)?;
+        Ok(config)
     }
 
     /// Reads the text of a file. `path` is where the errors say it stands.

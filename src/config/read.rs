@@ -1,5 +1,6 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
+use super::declared::{Declared, Tables};
 use super::file::{AuthTable, File, LimitsTable, Placed, TlsTable, Users};
 use super::{Auth, Config, Limits, Tls, User, names_of, text};
 use crate::error::{Error, Exit};
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The file while it is read: it turns places into lines.
 pub(super) struct Source<'a> {
-    text: &'a str,
-    path: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) path: &'a Path,
 }
 
 /// Reads a whole file.
@@ -32,6 +33,8 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     let (tls, allow_plain) = source.tls(file.tls.as_ref(), is_far)?;
     let mut names = source.each(&file.names, text::host)?;
     names.extend(names_of(&super::host_name()).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+    let mut declared = Declared::default();
+    declared.add(&source, &Tables { tool: file.tool, resource: file.resource, prompt: file.prompt })?;
     let config = Config {
         file: Some(path.to_owned()),
         listen,
@@ -48,6 +51,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
         allowed,
         limits: source.limits(&file.limits)?,
+        declared,
         name,
     };
     config.listen.iter().try_for_each(|address| config.check(*address)).map_err(|error| error.at(path.display()))?;
@@ -179,13 +183,13 @@ impl Source<'_> {
     }
 
     /// What the parser says, without the line that it quotes: there may be a hash in it.
-    fn unread(&self, error: &toml::de::Error) -> Error {
+    pub(super) fn unread(&self, error: &toml::de::Error) -> Error {
         let what = error.message().lines().collect::<Vec<_>>().join("; ");
         let remedy = "Mend this line; the README names every key. Then look again: perchd check";
         Error::new(Exit::Config, what).at(self.place(error.span())).remedy(remedy)
     }
 
-    fn place(&self, span: Option<Range<usize>>) -> String {
+    pub(super) fn place(&self, span: Option<Range<usize>>) -> String {
         let before = span.and_then(|span| self.text.get(..span.start)).unwrap_or_default();
         format!("{}:{}", self.path.display(), before.matches('\n').count() + 1)
     }

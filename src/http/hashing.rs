@@ -60,7 +60,8 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
     use std::rc::Rc;
-    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::SeqCst;
     use tokio::runtime::{Builder, LocalOptions};
     use tokio::task::{JoinHandle, spawn_local, yield_now};
 
@@ -68,16 +69,23 @@ mod tests {
         Builder::new_current_thread().build_local(LocalOptions::default()).unwrap().block_on(test);
     }
 
-    /// One piece of work that waits for `gate`, and says whether it had a rival.
-    fn begin(hashing: &Rc<Hashing>, gate: &Arc<Mutex<()>>, running: &Arc<Mutex<()>>) -> JoinHandle<Option<bool>> {
-        let (hashing, gate, running) = (Rc::clone(hashing), Arc::clone(gate), Arc::clone(running));
+    /// What the pieces of work share.
+    #[derive(Default)]
+    struct Shop {
+        is_open: AtomicBool,
+        is_taken: AtomicBool,
+    }
+
+    /// One piece of work that goes on when the shop opens, and says whether it was alone there.
+    fn begin(hashing: &Rc<Hashing>, shop: &Arc<Shop>) -> JoinHandle<Option<bool>> {
+        let (hashing, shop) = (Rc::clone(hashing), Arc::clone(shop));
         spawn_local(async move {
             let work = move || {
-                let is_alone = running.try_lock().is_ok_and(|alone| {
-                    drop(gate.lock());
-                    drop(alone);
-                    true
-                });
+                let is_alone = !shop.is_taken.swap(true, SeqCst);
+                while !shop.is_open.load(SeqCst) {
+                    std::thread::yield_now();
+                }
+                shop.is_taken.store(false, SeqCst);
                 is_alone
             };
             hashing.run(work).await
@@ -87,38 +95,36 @@ mod tests {
     #[test]
     fn work_is_done_one_at_a_time_and_who_would_wait_too_long_is_sent_away() {
         run(async {
-            let (hashing, gate, running) = (Rc::<Hashing>::default(), Arc::default(), Arc::default());
-            let held = Mutex::lock(&gate).unwrap();
-            let first = begin(&hashing, &gate, &running);
+            let (hashing, shop) = (Rc::<Hashing>::default(), Arc::<Shop>::default());
+            let first = begin(&hashing, &shop);
             yield_now().await;
-            let queue: Vec<_> = (0..=limits::HASHES_WAITING).map(|_| begin(&hashing, &gate, &running)).collect();
+            let queue: Vec<_> = (0..=limits::HASHES_WAITING).map(|_| begin(&hashing, &shop)).collect();
             yield_now().await;
-            drop(held);
+            shop.is_open.store(true, SeqCst);
             assert_eq!(first.await.unwrap(), Some(true));
             for (place, waited) in queue.into_iter().enumerate() {
                 let expected = (place < limits::HASHES_WAITING).then_some(true);
                 assert_eq!(waited.await.unwrap(), expected, "{place}");
             }
-            assert_eq!(begin(&hashing, &gate, &running).await.unwrap(), Some(true));
+            assert_eq!(begin(&hashing, &shop).await.unwrap(), Some(true));
         });
     }
 
     #[test]
     fn who_leaves_the_queue_gives_his_place_back_but_not_the_permit_of_a_hash_that_runs() {
         run(async {
-            let (hashing, gate, running) = (Rc::<Hashing>::default(), Arc::default(), Arc::default());
-            let held = Mutex::lock(&gate).unwrap();
-            let first = begin(&hashing, &gate, &running);
+            let (hashing, shop) = (Rc::<Hashing>::default(), Arc::<Shop>::default());
+            let first = begin(&hashing, &shop);
             yield_now().await;
-            let second = begin(&hashing, &gate, &running);
+            let second = begin(&hashing, &shop);
             yield_now().await;
             assert_eq!((hashing.waiting.get(), hashing.permit.available_permits()), (1, 0));
             first.abort();
             second.abort();
             assert!(first.await.is_err() && second.await.is_err());
             assert_eq!((hashing.waiting.get(), hashing.permit.available_permits()), (0, 0));
-            drop(held);
-            assert_eq!(begin(&hashing, &gate, &running).await.unwrap(), Some(true));
+            shop.is_open.store(true, SeqCst);
+            assert_eq!(begin(&hashing, &shop).await.unwrap(), Some(true));
         });
     }
 }

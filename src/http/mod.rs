@@ -25,7 +25,7 @@ pub(crate) use body::Body;
 pub(crate) use guard::origins;
 
 use crate::audit::Audit;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, User};
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
 use crate::http::hashing::Hashing;
@@ -200,8 +200,9 @@ impl Service {
         #[cfg(feature = "tasks")]
         let engine = engine.take_tasks(&self.engine());
         self.engine.replace(Rc::new(engine));
-        self.config.replace(Rc::new(config));
+        let before = self.config.replace(Rc::new(config));
         self.ca.replace(ca);
+        self.end_streams_since(&before);
         if let Some(changes) = &self.identity.changes {
             changes.tools();
             changes.resources();
@@ -209,6 +210,16 @@ impl Service {
         }
         self.end_revoked_streams();
         Ok(())
+    }
+
+    /// Ends the streams of those who are not let in any more; others who are cut off come back at once.
+    fn end_streams_since(&self, before: &Config) {
+        let config = self.config();
+        let is_gone = |name: &str| {
+            let is_among = |users: &[User]| users.iter().any(|user| user.name == name);
+            is_among(&before.users) && !is_among(&config.users)
+        };
+        self.streams.end_where(|standing| before.auth != config.auth || is_gone(standing.subject));
     }
 
     /// What holds now.

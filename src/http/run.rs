@@ -14,6 +14,7 @@ use crate::mcp::TaskWanted;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
 use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
+use serde_json::value::RawValue;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,10 +116,12 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -
         words: RefCell::default(),
     });
     let began_ms = service.clock.now().uptime_ms;
+    let redacted = work.redacted(&arguments);
     let job = Job {
         service: Rc::clone(service),
         id,
         work,
+        redacted,
         way,
         fingerprint,
         began_ms,
@@ -233,6 +236,8 @@ struct Job {
     service: Rc<Service>,
     id: Id,
     work: Work,
+    /// With what, as the audit shows it.
+    redacted: Option<Box<RawValue>>,
     way: Rc<Way>,
     fingerprint: Fingerprint,
     began_ms: u64,
@@ -290,7 +295,8 @@ impl Job {
     fn record(&self, principal: &Principal, outcome: &'static str) {
         let ms = self.service.clock.now().uptime_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
-        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, outcome, ms });
+        let arguments = self.redacted.as_deref();
+        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, outcome, ms });
     }
 }
 

@@ -3,6 +3,12 @@
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
 
+#[doc = include_str!("commands.md")]
+pub mod commands {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 

@@ -8,6 +8,7 @@ use crate::mcp::ask::{Answers, Fingerprint, Round};
 use crate::mcp::message::result;
 use crate::mcp::{Caller, Engine, Error, Id, Peer, Token, error, prompts, resources, tools};
 use crate::tool::{Arguments, Ask, Handler, Prompt, Resource, Tool, ToolError, Yield};
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Work that is yet to be done.
@@ -54,6 +55,14 @@ impl Work {
             Work::Tool(tool) => tool.spec().name(),
             Work::Resource(resource) => resource.about.uri.as_str(),
             Work::Prompt(prompt) => &prompt.spec.name,
+        }
+    }
+
+    /// With what it is done, as the audit shows it.
+    pub(crate) fn redacted(&self, arguments: &Arguments) -> Option<Box<RawValue>> {
+        match self {
+            Work::Tool(tool) => tool.redacted(arguments),
+            Work::Resource(_) | Work::Prompt(_) => None,
         }
     }
 

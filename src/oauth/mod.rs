@@ -33,6 +33,8 @@ mod device_page;
 mod error;
 mod family;
 mod form;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod grant;
 mod inspect;
 mod life;

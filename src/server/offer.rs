@@ -1,6 +1,6 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
-use crate::builtin;
+use crate::builtin::{self, exec, exec::Commands};
 use crate::config::{Config, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
@@ -28,6 +28,8 @@ pub(crate) struct Offer {
     pub(crate) catalog: Catalog,
     /// Whether the box is open.
     pub(crate) has_box: bool,
+    /// What runs of what is declared.
+    pub(crate) commands: Rc<Commands>,
 }
 
 impl Offer {
@@ -44,6 +46,7 @@ impl Offer {
                 return Err(Error::new(Exit::Config, what).at(place).remedy("perchd tools lists those that there are."));
             }
         }
+        exec::offer(&mut catalog, &config.declared, &self.commands)?;
         catalog.join(self.catalog.clone())?;
         fit(&catalog)?;
         Ok(catalog)

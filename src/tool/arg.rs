@@ -1,8 +1,9 @@
 //! The arguments of a tool: what clients are told about them, and the check that they hold.
 
-use crate::tool::{Param, ToolError};
+use crate::tool::{Param, Pattern, ToolError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Number, Value};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// What an argument is.
@@ -43,15 +44,30 @@ pub struct Arg {
     default: Option<Value>,
     range: Option<(f64, f64)>,
     chars: Option<(usize, usize)>,
+    items: Option<(usize, usize)>,
     one_of: Vec<String>,
+    pattern: Option<Pattern>,
+    pub(crate) is_secret: bool,
     header: Option<String>,
 }
 
 impl Arg {
     fn new(kind: Kind, name: impl Into<String>, about: impl Into<String>) -> Self {
         let (name, about) = (name.into(), about.into());
-        let (default, range, chars, header) = (None, None, None, None);
-        Arg { name, about, kind, is_optional: false, default, range, chars, one_of: Vec::new(), header }
+        Arg {
+            name,
+            about,
+            kind,
+            is_optional: false,
+            default: None,
+            range: None,
+            chars: None,
+            items: None,
+            one_of: Vec::new(),
+            pattern: None,
+            is_secret: false,
+            header: None,
+        }
     }
 
     /// A whole number.
@@ -79,7 +95,7 @@ impl Arg {
         Arg::new(Kind::Strings, name, about)
     }
 
-    /// A number must lie in `least..=most`.
+    /// A number must lie in `least..=most`; either may be infinite.
     pub fn between(mut self, least: impl Into<f64>, most: impl Into<f64>) -> Self {
         self.range = Some((least.into(), most.into()));
         self
@@ -88,6 +104,24 @@ impl Arg {
     /// A text, or each text of a list, must have this many characters.
     pub fn chars(mut self, least: usize, most: usize) -> Self {
         self.chars = Some((least, most));
+        self
+    }
+
+    /// A list must have this many texts.
+    pub fn items(mut self, least: usize, most: usize) -> Self {
+        self.items = Some((least, most));
+        self
+    }
+
+    /// A text, or each text of a list, must match this as a whole.
+    pub fn pattern(mut self, pattern: Pattern) -> Self {
+        self.pattern = Some(pattern);
+        self
+    }
+
+    /// The audit does not show it.
+    pub fn secret(mut self) -> Self {
+        self.is_secret = true;
         self
     }
 
@@ -135,9 +169,33 @@ impl Arg {
         &self.about
     }
 
+    /// What it is.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Whether something stands in for it where it is left out.
+    pub(crate) fn has_default(&self) -> bool {
+        self.default.is_some()
+    }
+
     /// Whether a call must give it.
     pub fn is_required(&self) -> bool {
         !self.is_optional
+    }
+
+    /// A value of it as the audit shows it.
+    pub(crate) fn redacted(&self, value: &Value) -> Value {
+        const ITEMS: usize = 4;
+        match value {
+            _ if self.is_secret => Value::from("(secret)"),
+            Value::String(text) => Value::from(shortened(text)),
+            Value::Array(items) => {
+                let more = (items.len() > ITEMS).then(|| Value::from(format!("… {} items", items.len())));
+                items.iter().take(ITEMS).map(|item| self.redacted(item)).chain(more).collect()
+            }
+            other => other.clone(),
+        }
     }
 
     /// As a field of a form, which no header goes with.
@@ -178,7 +236,10 @@ impl Arg {
             (Kind::Number, Value::Number(number)) => self.is_in_range(number),
             (Kind::String, Value::String(text)) => self.fits(text),
             (Kind::Boolean, Value::Bool(_)) => true,
-            (Kind::Strings, Value::Array(items)) => items.iter().all(|item| item.as_str().is_some_and(|text| self.fits(text))),
+            (Kind::Strings, Value::Array(items)) => {
+                let is_count_good = self.items.is_none_or(|(least, most)| (least..=most).contains(&items.len()));
+                is_count_good && items.iter().all(|item| item.as_str().is_some_and(|text| self.fits(text)))
+            }
             _ => false,
         };
         if is_good { Ok(value) } else { Err(value) }
@@ -194,20 +255,31 @@ impl Arg {
             // A text has at most as many characters as bytes: long ones need not be counted to be refused.
             text.len() >= least && text.len() <= most.saturating_mul(4) && (least..=most).contains(&text.chars().count())
         });
-        is_long_enough && (self.one_of.is_empty() || self.one_of.iter().any(|choice| choice == text))
+        is_long_enough
+            && (self.one_of.is_empty() || self.one_of.iter().any(|choice| choice == text))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
     }
 
     /// What it must be, in words.
     fn wish(&self) -> String {
         let mut wish = self.kind.name().to_owned();
-        if let Some((least, most)) = self.range {
-            let _ = write!(wish, " between {least} and {most}");
+        let _ = match self.range {
+            Some((least, f64::INFINITY)) => write!(wish, " of at least {least}"),
+            Some((f64::NEG_INFINITY, most)) => write!(wish, " of at most {most}"),
+            Some((least, most)) => write!(wish, " between {least} and {most}"),
+            None => Ok(()),
+        };
+        if let Some((least, most)) = self.items {
+            let _ = write!(wish, " with {least} to {most} items");
         }
         if let Some((least, most)) = self.chars {
             let _ = write!(wish, " of {least} to {most} characters");
         }
         if !self.one_of.is_empty() {
             let _ = write!(wish, ", one of {}", self.one_of.join(", "));
+        }
+        if let Some(pattern) = &self.pattern {
+            let _ = write!(wish, ", and match {}", pattern.as_str());
         }
         wish
     }
@@ -226,15 +298,19 @@ fn whole(number: &Number) -> Option<Number> {
 
 /// A value as an error shows it: short, and never a whole megabyte of it.
 fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => shortened(&other.to_string()).into_owned(),
+    }
+}
+
+/// The beginning of a text.
+fn shortened(text: &str) -> Cow<'_, str> {
     const CHARS: usize = 40;
-    let text = match value {
-        Value::Array(_) => return "an array".to_owned(),
-        Value::Object(_) => return "an object".to_owned(),
-        other => other.to_string(),
-    };
     match text.char_indices().nth(CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -255,6 +331,10 @@ impl Serialize for Arg {
         }
         if self.kind == Kind::Strings {
             map.serialize_entry("items", &Texts(self))?;
+            if let Some((least, most)) = self.items {
+                map.serialize_entry("minItems", &least)?;
+                map.serialize_entry("maxItems", &most)?;
+            }
         } else {
             self.serialize_bounds(&mut map)?;
         }
@@ -271,8 +351,9 @@ impl Serialize for Arg {
 impl Arg {
     fn serialize_bounds<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         if let Some((least, most)) = self.range {
-            map.serialize_entry("minimum", &as_json(least))?;
-            map.serialize_entry("maximum", &as_json(most))?;
+            for (name, bound) in [("minimum", least), ("maximum", most)].into_iter().filter(|(_, bound)| bound.is_finite()) {
+                map.serialize_entry(name, &as_json(bound))?;
+            }
         }
         if let Some((least, most)) = self.chars {
             map.serialize_entry("minLength", &least)?;
@@ -280,6 +361,9 @@ impl Arg {
         }
         if !self.one_of.is_empty() {
             map.serialize_entry("enum", &self.one_of)?;
+        }
+        if let Some(pattern) = &self.pattern {
+            map.serialize_entry("pattern", pattern.as_str())?;
         }
         Ok(())
     }
@@ -356,6 +440,35 @@ mod tests {
     }
 
     #[test]
+    fn lists_keep_to_their_count_and_texts_to_their_pattern() {
+        let names = Arg::strings("names", "").items(1, 2).pattern(Pattern::new("[a-z]+").unwrap());
+        assert!(names.check(Some(json!([]))).is_err());
+        assert!(names.check(Some(json!(["a", "b", "c"]))).is_err());
+        assert!(names.check(Some(json!(["a", "B"]))).is_err());
+        assert!(names.check(Some(json!(["a", "b"]))).is_ok());
+        assert!(refusal(&names, json!("a")).ends_with("must be an array of strings with 1 to 2 items, and match ^(?:[a-z]+)$."));
+    }
+
+    #[test]
+    fn a_bound_may_stand_alone() {
+        let least = Arg::integer("n", "").between(1, f64::INFINITY);
+        assert_eq!(refusal(&least, json!(0)), "Argument `n` is 0, but it must be an integer of at least 1.");
+        assert_eq!(serde_json::to_string(&least).unwrap(), r#"{"type":"integer","minimum":1}"#);
+        let most = Arg::number("n", "").between(f64::NEG_INFINITY, 9);
+        assert_eq!(refusal(&most, json!(9.5)), "Argument `n` is 9.5, but it must be a number of at most 9.");
+    }
+
+    #[test]
+    fn the_audit_sees_the_beginning_of_a_value_and_of_a_secret_nothing() {
+        let text = Arg::string("text", "");
+        assert_eq!(text.redacted(&json!("short")), json!("short"));
+        assert_eq!(text.redacted(&json!("ä".repeat(100))), json!(format!("{}…", "ä".repeat(40))));
+        assert_eq!(Arg::strings("t", "").redacted(&json!(vec!["a"; 9])), json!(["a", "a", "a", "a", "… 9 items"]));
+        assert_eq!(Arg::string("pin", "").secret().redacted(&json!("1234")), json!("(secret)"));
+        assert_eq!(Arg::strings("pin", "").secret().redacted(&json!(["1234"])), json!("(secret)"));
+    }
+
+    #[test]
     fn null_counts_as_left_out() {
         assert_eq!(Arg::boolean("b", "").optional().check(Some(Value::Null)).unwrap(), None);
         assert_eq!(Arg::boolean("b", "").default(true).check(Some(Value::Null)).unwrap(), Some(json!(true)));
@@ -374,6 +487,10 @@ mod tests {
             r#"{"type":"array","items":{"type":"string","enum":["a"]},"default":["a"]}"#
         );
         assert_eq!(schema(Arg::string("t", "").chars(1, 2)), r#"{"type":"string","minLength":1,"maxLength":2}"#);
+        assert_eq!(
+            schema(Arg::strings("t", "").items(1, 3).pattern(Pattern::new("a+").unwrap())),
+            r#"{"type":"array","items":{"type":"string","pattern":"^(?:a+)$"},"minItems":1,"maxItems":3}"#
+        );
         assert_eq!(schema(Arg::number("t", "").between(0.5, 1)), r#"{"type":"number","minimum":0.5,"maximum":1}"#);
         assert_eq!(schema(Arg::boolean("t", "").header("Urgent")), r#"{"type":"boolean","x-mcp-header":"Urgent"}"#);
     }

@@ -1,11 +1,12 @@
 //! One call of a tool, a resource or a prompt: what the handler is given.
 
+use crate::limits;
 use crate::principal::Principal;
 use crate::tool::ask::{Ask, AskError, Slot};
 use crate::tool::{Arg, Client, Level, Spec, ToolError};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -39,6 +40,22 @@ impl Arguments {
     /// Those with these names and values, in the same order.
     pub(crate) fn new(names: Arc<[String]>, values: Vec<Value>) -> Self {
         Arguments { names, values }
+    }
+
+    /// As the audit shows them: those that were given, and no more of them than fits into its line.
+    pub(crate) fn redacted(&self, args: &[Arg]) -> Box<RawValue> {
+        let mut shown = Map::new();
+        let mut bytes = 0;
+        for (arg, value) in args.iter().zip(&self.values).filter(|(_, value)| !value.is_null()) {
+            let value = arg.redacted(value);
+            bytes += arg.name.len() + value.to_string().len();
+            if bytes > limits::AUDIT_ARGUMENTS_BYTES {
+                shown.insert("…".to_owned(), Value::Bool(true));
+                break;
+            }
+            shown.insert(arg.name.clone(), value);
+        }
+        to_raw_value(&shown).unwrap_or_default()
     }
 
     /// The argument `name` as a `T`: a number, a `bool`, a `String`, a `Vec<String>`, an `Option` of these, or anything
@@ -307,6 +324,16 @@ mod tests {
         let arguments = read(r#"{"x":{"deep":[1]},"ti\u006des":2,"text":null}"#).unwrap();
         assert_eq!(arguments.arg::<u8>("times").unwrap(), 2);
         assert_eq!(arguments.arg::<Option<String>>("text").unwrap(), None);
+    }
+
+    #[test]
+    fn the_audit_sees_no_more_than_fits_into_its_line() {
+        let args: Vec<_> = (0..100).map(|n| Arg::string(format!("argument_{n}"), "")).collect();
+        let names = args.iter().map(|arg| arg.name().to_owned()).collect();
+        let many = Arguments::new(names, vec![json!("x".repeat(1000)); 100]).redacted(&args);
+        assert!(many.get().len() < limits::AUDIT_ARGUMENTS_BYTES + 1000 && many.get().ends_with("\"…\":true}"), "{many}");
+        let one = Arguments::new(vec!["a".to_owned(), "b".to_owned()].into(), vec![json!(1), Value::Null]);
+        assert_eq!(one.redacted(&[Arg::integer("a", ""), Arg::integer("b", "")]).get(), r#"{"a":1}"#);
     }
 
     #[test]

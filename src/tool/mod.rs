@@ -15,6 +15,7 @@ mod handler;
 mod join;
 mod output;
 mod param;
+mod pattern;
 mod prompt;
 mod resource;
 mod schema;
@@ -37,6 +38,7 @@ pub use join::TryJoin;
 pub(crate) use output::Data;
 pub use output::{Content, Contents, Output};
 pub(crate) use param::Param;
+pub use pattern::Pattern;
 pub use prompt::{Messages, Prompt, PromptDraft, Role};
 pub use resource::{Resource, ResourceDraft};
 use schema::Schema;
@@ -45,6 +47,7 @@ pub use task::TaskSupport;
 
 use crate::limits;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -91,6 +94,7 @@ pub struct Spec {
     pub(crate) needs: Vec<Need>,
     pub(crate) deadline: Duration,
     pub(crate) patience: Duration,
+    pub(crate) is_audited: bool,
     #[cfg(feature = "tasks")]
     pub(crate) task_support: TaskSupport,
 }
@@ -128,6 +132,7 @@ impl Tool {
             needs: Vec::new(),
             deadline: Duration::from_secs(limits::CALL_SECS),
             patience: Duration::from_secs(limits::INPUT_SECS),
+            is_audited: false,
             #[cfg(feature = "tasks")]
             task_support: TaskSupport::Forbidden,
         })
@@ -146,11 +151,16 @@ impl Tool {
     ///
     /// # Errors
     /// A sentence for the model that says which argument is wrong and what it must be.
-    pub fn read(&self, arguments: Option<&serde_json::value::RawValue>) -> Result<Arguments, ToolError> {
+    pub fn read(&self, arguments: Option<&RawValue>) -> Result<Arguments, ToolError> {
         match &self.spec.input_schema {
             None => Arguments::read(&self.spec, arguments),
             Some(schema) => schema.read(arguments),
         }
+    }
+
+    /// The arguments as the audit shows them, if it does.
+    pub(crate) fn redacted(&self, arguments: &Arguments) -> Option<Box<RawValue>> {
+        self.spec.is_audited.then(|| arguments.redacted(&self.spec.args))
     }
 
     /// Whether what the tool returned is what it says that it returns.
@@ -294,6 +304,12 @@ impl Draft {
     /// tool. [`limits::INPUT_SECS`] where nothing is said.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.0.patience = patience;
+        self
+    }
+
+    /// The audit shows the arguments of each call: the beginning of each, and nothing of an [`Arg::secret`].
+    pub fn audited(mut self) -> Self {
+        self.0.is_audited = true;
         self
     }
 

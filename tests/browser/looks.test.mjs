@@ -15,9 +15,10 @@ const timeout = 60_000;
 test('the pages', { timeout: 10 * timeout }, async (t) => {
   await mkdir(screenshots, { recursive: true });
   const browser = await open(t);
-  const server = await Perchd.start(t);
 
   for (const [world, options] of Object.entries(WORLDS)) {
+    // A server for each: one address may let only so many devices ask.
+    const server = await Perchd.start(t);
     for (const [name, visit] of Object.entries(PAGES)) {
       await t.test(`${name}, ${world}`, { timeout }, async (t) => {
         const { page, seen } = await newPage(t, browser, options);

@@ -145,6 +145,11 @@ impl Board {
         self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default()
     }
 
+    /// Its number among processes.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The memory that it holds, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

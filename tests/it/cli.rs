@@ -127,19 +127,9 @@ fn the_greeting_can_be_pasted() {
 #[test]
 fn debug_is_told_on_request_alone() {
     for (level, tells) in [("debug", true), ("info", false)] {
-        let folder = Folder::new();
-        let child = command()
-            .env("PERCHD_LOG", level)
-            .args(["serve", "--auth", "open", "--listen", "127.0.0.1:0", "--state"])
-            .arg(folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(String::from_utf8(output.stderr).unwrap().contains("debug: all connections are closed"), tells, "{level}");
-        assert_eq!(output.status.code(), Some(0));
+        let mut board = Board::telling("open", level);
+        board.terminate();
+        let (code, _, told) = board.wait();
+        assert_eq!((code, told.contains("debug: all connections are closed")), (Some(0), tells), "{level}: {told}");
     }
 }

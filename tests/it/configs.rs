@@ -81,6 +81,43 @@ fn every_example_of_the_manual_is_good() {
     }
 }
 
+/// What a recipe runs is not on every machine.
+#[test]
+fn every_recipe_of_the_manual_is_good() {
+    let folder = Folder::new();
+    let text = include_str!("../../src/manual/commands.md");
+    let blocks: Vec<_> =
+        text.split("```toml").skip(1).map(|rest| rest.split_once("```").unwrap().0.split_once('\n').unwrap()).collect();
+    assert!(blocks.len() > 5);
+    for (mark, block) in blocks {
+        let mut here = String::new();
+        for line in block.lines() {
+            let program = ["run = [\"", "dry_run = [\""].iter().find_map(|start| line.strip_prefix(start)?.split('"').next());
+            match (mark.trim(), program) {
+                ("programs-elsewhere", Some(program)) => here += &line.replacen(program, "/usr/bin/true", 1),
+                ("" | "programs-elsewhere", _) => here += line,
+                (other, _) => panic!("{other}"),
+            }
+            here.push('\n');
+        }
+        let file = folder.path().join("example.toml");
+        fs::write(&file, &here).unwrap();
+        let (code, _, stderr) = check(&file);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{here}");
+    }
+}
+
+#[test]
+fn every_key_of_a_declaration_stands_in_the_manual() {
+    let manual = include_str!("../../src/manual/commands.md");
+    let shapes = include_str!("../../src/config/declared/shape.rs");
+    let keys: Vec<_> = shapes.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(':')).collect();
+    assert!(keys.len() > 40, "{}", keys.len());
+    for (key, _) in keys.iter().filter(|(key, _)| !key.contains(' ')) {
+        assert!(manual.contains(&format!("`{}`", key.trim_start_matches("r#"))), "{key}");
+    }
+}
+
 #[test]
 fn every_key_stands_in_the_manual() {
     let manual = include_str!("../../src/manual/configuration.md");

@@ -200,15 +200,30 @@ fn a_code_in_the_address_is_shown_for_comparison_and_decides_nothing() {
 }
 
 #[test]
-fn a_full_table_of_devices_refuses_for_now() {
+fn who_lets_too_many_devices_ask_waits_and_those_that_wait_go_on() {
     let board = Board::start("demo");
-    let devices: Vec<_> = (0..perchd::limits::DEVICES).map(|_| Device::asking(board.port)).collect();
-    let body = json!({"grant_types": [GRANT_TYPE]}).to_string();
-    let id = ask(board.port, "POST /register", &[JSON], &body).json()["client_id"].as_str().unwrap().to_owned();
-    let reply = ask(board.port, "POST /device_authorization", &[FORM], &encoded(&[("client_id", &id)]));
-    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("60")));
+    let (tries, secs) = perchd::limits::DEVICE_REQUESTS;
+    let devices: Vec<_> = (0..tries).map(|_| Device::asking(board.port)).collect();
+    let reply = ask(board.port, "POST /device_authorization", &[FORM], &encoded(&[("client_id", &devices[0].id)]));
+    let retry_secs: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!((reply.status, (1..=secs).contains(&retry_secs)), (429, true), "{reply:?}");
     assert_eq!(devices[0].decide(APPROVE).status, 200, "who waits already is not concerned");
     assert!(Tokens::read(&devices[0].poll()).is_good(board.port));
+}
+
+#[test]
+fn who_guesses_codes_waits() {
+    let board = Board::start("demo");
+    let device = Device::asking(board.port);
+    let mut browser = device.browser();
+    let page = Form::read(&browser.open("/device"));
+    let mut guess = |user_code: &str| browser.submit(&page, &[("user_code", user_code)]);
+    for _ in 0..perchd::limits::CODE_TRIES.0 {
+        assert_eq!(Form::read(&guess("BCDF-GHJK")).action, "/device");
+    }
+    let reply = guess(&device.user_code);
+    assert_eq!((reply.status, reply.header("retry-after").is_some()), (429, true), "{reply:?}");
+    assert_eq!(error(&device.poll()), told("authorization_pending"));
 }
 
 #[test]
