@@ -158,7 +158,7 @@ fn list_files(shelf: &Shelf) -> Tool {
         .handler_blocking(move |arguments| {
             let asked = answer.asked(&arguments)?;
             let after = Inside::parse(&arguments.arg::<String>("after")?)?;
-            let after = after.0.first().map(|name| name.as_os_str()).unwrap_or_default();
+            let after = after.0.first().map(std::ffi::OsString::as_os_str).unwrap_or_default();
             let listing = asked.list(after)?;
             Output::text_and_structured(listing.to_string(), &listing)
         })

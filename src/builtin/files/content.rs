@@ -41,7 +41,7 @@ fn text(mut bytes: Vec<u8>, is_cut: bool) -> Result<String, Vec<u8>> {
         bytes.truncate(error.valid_up_to());
     }
     let is_text = |byte: &u8| *byte >= 0x20 || b"\t\n\r\x0c\x1b".contains(byte);
-    if bytes.iter().all(is_text) { String::from_utf8(bytes).map_err(|error| error.into_bytes()) } else { Err(bytes) }
+    if bytes.iter().all(is_text) { String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes) } else { Err(bytes) }
 }
 
 /// The last lines of a file.
@@ -61,10 +61,9 @@ pub(super) fn tail(file: &mut File, size: u64, lines: usize, most: usize) -> io:
     file.seek(SeekFrom::Start(start))?;
     file.take(most as u64).read_to_end(&mut bytes)?;
     let mut rest = bytes.as_slice();
-    if start > 0 {
-        if let Some(end) = rest.iter().position(|byte| *byte == b'\n').filter(|end| end + 1 < rest.len()) {
-            rest = &rest[end + 1..];
-        }
+    let first_end = rest.iter().position(|byte| *byte == b'\n').filter(|end| start > 0 && end + 1 < rest.len());
+    if let Some(end) = first_end {
+        rest = &rest[end + 1..];
     }
     let ends = rest.strip_suffix(b"\n").unwrap_or(rest);
     let begin = ends.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').nth(lines.saturating_sub(1));
@@ -132,13 +131,7 @@ mod tests {
         assert_eq!(last(9, 100).lines, 3);
         // Half a line is not shown where a whole one is.
         assert_eq!(last(9, 12), Tail { text: "two\nthr\u{fffd}ee\n".into(), lines: 2, is_truncated: true });
-        assert_eq!(last(9, 4), Tail { text: "ee\n".into(), lines: 1, is_truncated: true }.clone_of("\u{fffd}ee\n"));
-    }
-
-    impl Tail {
-        fn clone_of(self, text: &str) -> Tail {
-            Tail { text: text.into(), ..self }
-        }
+        assert_eq!(last(9, 4), Tail { text: "\u{fffd}ee\n".into(), lines: 1, is_truncated: true });
     }
 
     #[test]

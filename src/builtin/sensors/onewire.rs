@@ -1,4 +1,4 @@
-//! Thermometers on a 1-wire bus (kernel documentation, w1/slaves/w1_therm).
+//! Thermometers on a 1-wire bus (kernel documentation, `w1/slaves/w1_therm`).
 
 use crate::builtin::root::Root;
 use crate::builtin::sensors::{Measure, Sensor};

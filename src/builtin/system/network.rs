@@ -118,10 +118,8 @@ fn local_addresses(text: &str) -> Vec<Ipv4Addr> {
     for line in text.lines().map(str::trim) {
         if let Some(address) = line.strip_prefix("|-- ") {
             last = address.parse().ok();
-        } else if let (true, Some(address)) = (line.starts_with("/32 host LOCAL"), last) {
-            if !addresses.contains(&address) && addresses.len() < ADDRESSES {
-                addresses.push(address);
-            }
+        } else if line.starts_with("/32 host LOCAL") && addresses.len() < ADDRESSES {
+            addresses.extend(last.filter(|address| !addresses.contains(address)));
         }
     }
     addresses
@@ -257,7 +255,7 @@ mod tests {
     fn whatever_the_files_hold_it_is_bounded_and_no_fault() {
         let paths = recorded("pi-4");
         let many = "|-- 10.0.0.1\n/32 host LOCAL\n|-- 10.0.0.2\n/32 host LOCAL\n".repeat(5000);
-        for bytes in [&b""[..], b"\xff\xfe\0", many.as_bytes(), &[b'9'; 200_000], b"-1\n"] {
+        for bytes in [&b""[..], b"\xff\xfe\0", many.as_bytes(), "9".repeat(200_000).as_bytes(), b"-1\n"] {
             let tree = Tree::new(&[]);
             for path in paths.keys() {
                 tree.write(path, bytes);

@@ -176,11 +176,13 @@ mod tests {
 
     #[test]
     fn a_part_of_one_processor_is_never_more_than_all_of_them() {
-        assert_eq!(percent(25, 400, 4), 25.0);
-        assert_eq!(percent(200, 400, 4), 200.0);
-        assert_eq!(percent(u64::MAX, 1, 4), 400.0);
-        assert_eq!(percent(5, 0, 0), 100.0);
-        assert_eq!(percent(0, 0, 0), 0.0);
+        let told = |used, ticks, cpus| percent(used, ticks, cpus).to_string();
+        assert_eq!(told(25, 400, 4), "25");
+        assert_eq!(told(1, 3000, 4), "0.1");
+        assert_eq!(told(200, 400, 4), "200");
+        assert_eq!(told(u64::MAX, 1, 4), "400");
+        assert_eq!(told(5, 0, 0), "100");
+        assert_eq!(told(0, 0, 0), "0");
     }
 
     #[test]
@@ -196,7 +198,9 @@ mod tests {
 
     #[test]
     fn whatever_the_files_hold_it_is_bounded_and_no_fault() {
-        for bytes in [&b""[..], b"\xff\xfe\0)", b"Name:\t\x1b[2J\x07evil\nVmRSS: 99999999999999999999 kB", &[b')'; 100_000]] {
+        for bytes in
+            [&b""[..], b"\xff\xfe\0)", b"Name:\t\x1b[2J\x07evil\nVmRSS: 99999999999999999999 kB", ")".repeat(100_000).as_bytes()]
+        {
             let tree = Tree::new(&[]);
             for path in recorded("pi-zero").keys() {
                 tree.write(path, bytes);
