@@ -64,7 +64,7 @@ impl Clock {
         if !self.is_uptime_moved {
             under.push("FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned());
         }
-        Board::under(under, "demo")
+        Board::under(under, "[auth]\nmode = \"demo\"\n")
     }
 }
 
