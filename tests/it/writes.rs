@@ -90,7 +90,6 @@ fn live(board: &Board, client: &Client, round: usize) -> Tokens {
 }
 
 #[test]
-#[ignore = "watches the program with Debian's strace: tests/run world"]
 fn fifty_sign_ins_refreshes_and_calls_write_to_no_file() {
     let folder = Folder::new();
     let log = folder.path().join("log");
