@@ -6,6 +6,7 @@
 mod board;
 mod cli;
 mod clock;
+mod commands;
 mod configs;
 mod declared;
 mod device;
@@ -14,6 +15,7 @@ mod fixtures;
 mod fleet;
 mod grant_abuse;
 mod http_abuse;
+mod init;
 mod limits;
 mod log;
 mod oauth;
