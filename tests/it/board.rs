@@ -182,6 +182,10 @@ fn command_under(under: &[String]) -> Command {
     let mut words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_perchd")]);
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
-    command.env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+    // The machine's own perchd is none of ours.
+    for name in ["RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
+        command.env_remove(name);
+    }
+    command.env_remove("PERCHD_CONFIG").env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
     command
 }

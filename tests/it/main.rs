@@ -5,6 +5,7 @@
 
 mod board;
 mod cli;
+mod commands;
 mod configs;
 mod declared;
 mod device;
@@ -13,6 +14,7 @@ mod fixtures;
 mod fleet;
 mod grant_abuse;
 mod http_abuse;
+mod init;
 mod limits;
 mod log;
 mod oauth;
