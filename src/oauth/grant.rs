@@ -72,6 +72,11 @@ impl Authority {
         if token.life.is_over(world.now, self.boot) {
             return Err(Error::invalid_grant("refresh token expired"));
         }
+        // What was revoked at the other is not known here; and where this board went by another name before, what comes of it
+        // would be refused by the bearer check, so that the client would refresh for ever.
+        if !self.settings().bases(base).any(|base| base.audience == allowance.target.audience) {
+            return Err(Error::invalid_grant("refresh token of another server"));
+        }
         self.stands(&allowance)?;
         let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
         let scopes = scope::narrowed(&self.scopes(), &self.limited(&allowance), parameters.one("scope")?)?;

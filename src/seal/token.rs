@@ -154,7 +154,9 @@ impl KeyRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seal::testing::ring;
+    use crate::seal::testing::{ring, world};
+    use crate::world::{Random, World};
+    use std::cell::Cell;
 
     fn reseal(bytes: &[u8]) -> Vec<u8> {
         URL_SAFE_NO_PAD.encode(bytes).into_bytes()
@@ -256,6 +258,49 @@ mod tests {
         assert!(ring.open(Purpose::Access, longer.as_bytes()).is_err());
         assert!(ring.open_within::<{ BYTES + 3 }>(Purpose::Access, longer.as_bytes()).is_ok());
         assert!(ring.open(Purpose::Access, &vec![b'A'; 1 << 20]).is_err());
+    }
+
+    /// Numbers as if they were random, the same ones each time (xorshift64*).
+    struct Dice(Cell<u64>);
+
+    impl Dice {
+        fn below(&self, bound: usize) -> usize {
+            let mut next = self.0.get();
+            next ^= next >> 12;
+            next ^= next << 25;
+            next ^= next >> 27;
+            self.0.set(next);
+            usize::try_from(next.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
+        }
+    }
+
+    impl Random for Dice {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill_with(|| u8::try_from(self.below(256)).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_as_it_was_whatever_payload_purpose_and_key() {
+        let dice = Dice(Cell::new(0x1234_5678_9abc_def1));
+        let world = World { random: &dice, ..world() };
+        for _ in 0..200 {
+            let (ring, stranger) = (KeyRing::generate(&world), KeyRing::generate(&world));
+            let rotated = ring.rotated(&world);
+            for purpose in Purpose::ALL {
+                let mut payload = vec![0; dice.below(BYTES - HEAD - TAG + 1)];
+                dice.fill(&mut payload);
+                let text = ring.seal(purpose, &payload);
+                for keys in [&ring, &rotated] {
+                    assert_eq!(&*keys.open(purpose, text.as_bytes()).unwrap(), &*payload, "{purpose:?} {text}");
+                }
+                assert!(stranger.open(purpose, text.as_bytes()).is_err());
+                let mut broken = text.clone().into_bytes();
+                broken[dice.below(text.len())] ^= 1 << dice.below(8);
+                assert!(ring.open(purpose, &broken).is_err(), "{purpose:?} {text}");
+                assert!(ring.open(Purpose::ALL[(purpose as usize + 1 + dice.below(9)) % 10], text.as_bytes()).is_err());
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The server: what was declared, put together and run on one thread.
 
-mod certificate;
+pub(crate) mod certificate;
 mod conn;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

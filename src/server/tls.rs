@@ -138,14 +138,15 @@ impl Tls {
     }
 
     /// The handshake of a connection that began with one. It ends in time, one way or the other.
-    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: S) -> io::Result<TlsStream<S>> {
+    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: S) -> io::Result<Box<TlsStream<S>>> {
         let slot = self.handshakes.slot();
         let limited = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
         let handshake = self.acceptor.accept_with(socket, limited);
         let mut handshake = pin!(tokio::time::timeout(Duration::from_secs(limits::HANDSHAKE_SECS), handshake));
         let mut pushed_out = pin!(slot.pushed_out());
         poll_fn(|context| match handshake.as_mut().poll(context) {
-            Poll::Ready(done) => Poll::Ready(done?),
+            // Boxed: it goes from hand to hand, each of which would have room for all of it.
+            Poll::Ready(done) => Poll::Ready(done?.map(Box::new)),
             Poll::Pending => pushed_out.as_mut().poll(context).map(|()| Err(io::Error::other("too many handshakes"))),
         })
         .await
@@ -282,6 +283,36 @@ mod tests {
             assert_eq!(is_handshake, byte == 0x16);
             assert!(!(is_handshake && byte.is_ascii_graphic()));
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_due_gives_way_while_it_is_shown() {
+        let state = std::env::temp_dir().join(format!("perchd-tls-{}", std::process::id()));
+        let config = Config { tls: Source::Own, ..Config::with_state(state.clone()) };
+        let tls = Tls::open(&config).unwrap().unwrap();
+        let shown = || tls.shown.0.read().unwrap().cert.clone();
+        let first = shown();
+        tls.look_after();
+        assert_eq!(shown(), first);
+        tls.loaded.borrow_mut().names.push("shed.local".to_owned());
+        tls.look_after();
+        let second = shown();
+        assert_ne!(second, first);
+        assert!(second[0].windows(10).any(|bytes| bytes == b"shed.local"));
+        tls.look_after();
+        assert_eq!(shown(), second);
+        std::fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn tls_that_is_off_opens_nothing_and_cannot_be_switched_off_later() {
+        let state = std::env::temp_dir().join(format!("perchd-tls-off-{}", std::process::id()));
+        let off = Config::with_state(state.clone());
+        assert!(Tls::open(&off).unwrap().is_none());
+        assert!(!state.exists());
+        let tls = Tls::open(&Config { tls: Source::Own, ..off.clone() }).unwrap().unwrap();
+        assert!(tls.read(&off).err().unwrap().to_string().contains("cannot be switched off"));
+        std::fs::remove_dir_all(state).unwrap();
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 24 * 3600;
 /// When most of this happens: a hundred days after the build.
-const TODAY: i64 = limits::BUILD_UNIX_SECS as i64 + 100 * DAY;
+const TODAY: i64 = limits::BUILD_UNIX_SECS.cast_signed() + 100 * DAY;
 
 /// The clocks of a board.
 struct Clock {
@@ -113,138 +113,65 @@ impl Program {
     }
 }
 
-/// One row: what happens to a board on which somebody is signed in, and how often he must sign in again.
-fn row(table: &mut String, what: &str, happen: impl FnOnce(Board, &Clock) -> Board, wanted: usize) {
-    let clock = Clock::calendar(TODAY);
-    let board = clock.board();
-    let mut program = Program::start(&board);
-    let board = happen(board, &clock);
-    let mut sign_ins = program.call(&board);
-    // And later, when the access token has had its time.
-    program.tokens.access.clear();
-    sign_ins += program.call(&board);
-    writeln!(table, "{what:<58} {sign_ins}").unwrap();
-    assert_eq!(sign_ins, wanted, "\n{table}");
+/// What happens to a board on which somebody is signed in, and how often he must sign in again.
+type Row = (&'static str, fn(Board, &Clock) -> Board, usize);
+
+const ROWS: &[Row] = &[
+    ("a power cut", |board, _| board.power_cut(), 0),
+    ("a power cut, and the key is lost", |board, _| without_key(board).power_cut(), 1),
+    ("a power cut, and the keys were rotated", |board, _| rotated(board).power_cut(), 0),
+    ("a power cut, and the board wakes in 1970", |board, clock| at(clock, 0, board).power_cut(), 0),
+    (
+        "a power cut, the board wakes in 1970, then hears the time",
+        |board, clock| at(clock, TODAY, at(clock, 0, board).power_cut()),
+        0,
+    ),
+    ("the clock falls back to 1970", |board, clock| at(clock, 0, board), 0),
+    ("the clock goes back a day", |board, clock| at(clock, TODAY - DAY, board), 0),
+    ("a power cut, and the clock goes back a day", |board, clock| at(clock, TODAY - DAY, board).power_cut(), 0),
+    ("the clock goes forward forty days", |board, clock| at(clock, TODAY + 40 * DAY, board), 0),
+    ("the clock goes forward forty days, and back", |board, clock| at(clock, TODAY, at(clock, TODAY + 40 * DAY, board)), 0),
+    ("twenty-nine days without power", |board, clock| at(clock, TODAY + 29 * DAY, board).power_cut(), 0),
+    ("forty days without power", |board, clock| at(clock, TODAY + 40 * DAY, board).power_cut(), 1),
+];
+
+/// Sets the clock, and has the board look at it.
+fn at(clock: &Clock, unix: i64, board: Board) -> Board {
+    clock.set(unix);
+    assert_eq!(ask(board.port, "GET /", &[], "").status, 200);
+    board
 }
 
-/// Puts another key in front of those that are there, as a rotation does, or in their place.
-fn rotate(board: &Board) {
+fn without_key(board: Board) -> Board {
+    fs::remove_file(board.state().join("keys")).unwrap();
+    board
+}
+
+/// Puts another key in front of those that are there, as a rotation does.
+fn rotated(board: Board) -> Board {
     let file = board.state().join("keys");
     let text = fs::read_to_string(&file).unwrap();
     let (header, keys) = text.split_once('\n').unwrap();
     fs::write(&file, format!("{header}\n1 {TODAY} {}\n{keys}", URL_SAFE_NO_PAD.encode([7; 32]))).unwrap();
+    board
 }
 
 #[test]
 #[ignore = "moves the clock with Debian's faketime: tests/run world"]
 fn whatever_the_clock_does_one_signs_in_once_at_most() {
     let mut table = format!("{:<58} sign-ins\n", "what happens");
-    let t = &mut table;
-    row(t, "a power cut", |board, _| board.power_cut(), 0);
-    row(
-        t,
-        "a power cut, and the key is lost",
-        |board, _| {
-            fs::remove_file(board.state().join("keys")).unwrap();
-            board.power_cut()
-        },
-        1,
-    );
-    row(
-        t,
-        "a power cut, and the keys were rotated",
-        |board, _| {
-            rotate(&board);
-            board.power_cut()
-        },
-        0,
-    );
-    row(
-        t,
-        "a power cut, and the board wakes in 1970",
-        |board, clock| {
-            clock.set(0);
-            board.power_cut()
-        },
-        0,
-    );
-    row(
-        t,
-        "a power cut, the board wakes in 1970, then hears the time",
-        |board, clock| {
-            clock.set(0);
-            let board = board.power_cut();
-            clock.set(TODAY);
-            board
-        },
-        0,
-    );
-    row(
-        t,
-        "the clock falls back to 1970",
-        |board, clock| {
-            clock.set(0);
-            board
-        },
-        0,
-    );
-    row(
-        t,
-        "the clock goes back a day",
-        |board, clock| {
-            clock.set(TODAY - DAY);
-            board
-        },
-        0,
-    );
-    row(
-        t,
-        "a power cut, and the clock goes back a day",
-        |board, clock| {
-            clock.set(TODAY - DAY);
-            board.power_cut()
-        },
-        0,
-    );
-    row(
-        t,
-        "the clock goes forward forty days",
-        |board, clock| {
-            clock.set(TODAY + 40 * DAY);
-            board
-        },
-        0,
-    );
-    row(
-        t,
-        "the clock goes forward forty days, and back",
-        |board, clock| {
-            clock.set(TODAY + 40 * DAY);
-            let reply = ask(board.port, "GET /", &[], "");
-            assert_eq!(reply.status, 200);
-            clock.set(TODAY);
-            board
-        },
-        0,
-    );
-    row(
-        t,
-        "forty days without power",
-        |board, clock| {
-            clock.set(TODAY + 40 * DAY);
-            board.power_cut()
-        },
-        1,
-    );
-    row(
-        t,
-        "twenty-nine days without power",
-        |board, clock| {
-            clock.set(TODAY + 29 * DAY);
-            board.power_cut()
-        },
-        0,
-    );
+    for (what, happen, wanted) in ROWS {
+        let clock = Clock::calendar(TODAY);
+        let board = clock.board();
+        let mut program = Program::start(&board);
+        let board = happen(board, &clock);
+        let mut sign_ins = program.call(&board);
+        // And later, when the access token has had its time.
+        program.tokens.access.clear();
+        sign_ins += program.call(&board);
+        writeln!(table, "{what:<58} {sign_ins}").unwrap();
+        assert_eq!(sign_ins, *wanted, "\n{table}");
+    }
     println!("{table}");
 }
 

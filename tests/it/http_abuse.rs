@@ -250,7 +250,7 @@ fn a_form_that_comes_too_slowly_is_given_up() {
         wire.patience(Duration::from_secs(perchd::limits::BODY_SECS + 5));
         wire
     };
-    let paths = ["/register", "/token", "/revoke", "/authorize", "/consent"];
+    let paths = ["/register", "/token", "/revoke", "/authorize", "/consent", "/device", "/device_authorization"];
     let framings = ["content-length: 4000\r\n\r\na", "transfer-encoding: chunked\r\n\r\n1\r\na\r\n"];
     let mut wires: Vec<_> = paths.iter().flat_map(|path| framings.map(|framing| begin(path, framing))).collect();
     // A byte now and then does not buy more time.

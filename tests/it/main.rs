@@ -11,6 +11,7 @@ mod declared;
 mod device;
 mod embed;
 mod fixtures;
+mod fleet;
 mod grant_abuse;
 mod http_abuse;
 mod limits;
@@ -27,6 +28,7 @@ mod stream_abuse;
 mod streams;
 #[cfg(feature = "tasks")]
 mod tasks;
+mod threats;
 mod tls;
 mod token_abuse;
 mod transcripts;

@@ -64,7 +64,7 @@ fn five_megabytes_in_chunks_are_too_much_for_a_session() {
     let (_stream, path) = sse(&board, &tokens);
     for line in [format!("POST {path}"), "POST /mcp".to_owned()] {
         let mut bytes = request(board.port, &line, &[JSON, &bearer, "transfer-encoding: chunked"], "");
-        let chunk = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+        let chunk = [&b"10000\r\n"[..], " ".repeat(0x10000).as_bytes(), b"\r\n"].concat();
         (0..80).for_each(|_| bytes.extend(&chunk));
         let mut wire = Wire::open(board.port);
         // What is too much is read on for a while, so that its sender sees the answer.

@@ -39,7 +39,7 @@ fn a_body_of_another_type_is_refused() {
         &["content-type: application/x-www-form-urlencoded, application/json"],
         &["content-type: \u{e9}"],
     ] {
-        for path in ["/token", "/revoke"] {
+        for path in ["/token", "/revoke", "/device_authorization"] {
             // A program gets JSON, whatever it says that it likes.
             let reply = ask(board.port, &format!("POST {path}"), &[kinds, &["accept: text/html"]].concat(), &form);
             assert_eq!(
@@ -48,7 +48,7 @@ fn a_body_of_another_type_is_refused() {
                 "{kinds:?}"
             );
         }
-        for path in ["/authorize", "/consent"] {
+        for path in ["/authorize", "/consent", "/device"] {
             let reply = ask(board.port, &format!("POST {path}"), &[kinds, &[&own]].concat(), &form);
             assert_eq!(error(&reply), told(400, "invalid_request"), "{kinds:?}");
             let page = ask(board.port, &format!("POST {path}"), &[kinds, &[&own, "accept: text/html"]].concat(), &form);
@@ -67,7 +67,15 @@ fn a_body_that_is_too_long_is_refused_with_and_without_its_length() {
     let board = Board::start("demo");
     let own = format!("origin: http://localhost:{}", board.port);
     let long = "x".repeat(perchd::limits::FORM_BYTES + 1);
-    for (path, kind) in [("/register", JSON), ("/token", FORM), ("/revoke", FORM), ("/authorize", FORM), ("/consent", FORM)] {
+    for (path, kind) in [
+        ("/register", JSON),
+        ("/token", FORM),
+        ("/revoke", FORM),
+        ("/authorize", FORM),
+        ("/consent", FORM),
+        ("/device", FORM),
+        ("/device_authorization", FORM),
+    ] {
         let line = format!("POST {path}");
         assert_eq!(error(&ask(board.port, &line, &[kind, &own], &long)), told(413, "invalid_request"), "{path}");
         let mut chunked = request(board.port, &line, &[kind, &own, "transfer-encoding: chunked"], "");

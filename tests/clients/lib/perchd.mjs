@@ -28,7 +28,7 @@ export async function freePort() {
 export class Perchd {
   /**
    * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), config (a file), example (a program
-   * of this name instead), tls (names for a certificate of its own CA; it is reached by the first).
+   * of this name instead), tls (names for a certificate of its own CA; it is reached by the first), env (more of the environment).
    */
   static async start(t, options = {}) {
     const server = new Perchd();
@@ -39,6 +39,7 @@ export class Perchd {
     server.state = options.state ?? (await folder(t));
     server.host = options.host ?? '127.0.0.1';
     server.tls = options.tls;
+    server.env = options.env;
     server.base = server.tls ? `https://${server.tls[0]}:${server.port}` : `http://${options.host ?? 'localhost'}:${server.port}`;
     await server.run(t);
     return server;
@@ -54,10 +55,10 @@ export class Perchd {
       where.push('--config', file);
     }
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
-    const env = { ...process.env, TMPDIR: this.state };
+    const env = { ...process.env, TMPDIR: this.state, ...this.env };
     const program = this.example
       ? new Program(t, path.join(path.dirname(binary), 'examples', this.example), where, { name: this.example, env })
-      : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd' });
+      : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd', env: { ...process.env, ...this.env } });
     this.program = program;
     await until(`perchd on port ${this.port}`, 10, () => {
       if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
