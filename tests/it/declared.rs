@@ -293,7 +293,7 @@ fn output_without_end_is_cut_and_takes_no_memory() {
         let result = fault(&board, "fault", "flood", "1");
         assert_eq!(told(&result).len(), limits::OUTPUT_BYTES);
         assert_eq!(result["content"][1]["text"], "[Cut: the command printed more than 64 KiB; it was stopped there.]");
-        assert!(began.elapsed() < Duration::from_secs(1), "what only reads is stopped at once");
+        assert!(began.elapsed() < Duration::from_secs(5), "what only reads is stopped at once: to its end, it would take 16 s");
     }
     // What writes goes on to its end, and others are served meanwhile.
     let port = board.port;
@@ -301,7 +301,7 @@ fn output_without_end_is_cut_and_takes_no_memory() {
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     let sum = call(port, "add", &json!({"a": 2, "b": 3}));
-    assert!(told(&sum) == "5" && began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(told(&sum) == "5" && began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(!writing.is_finished());
     let result = writing.join().unwrap();
     assert_eq!(result["content"][1]["text"], "[Cut: the command printed more than 64 KiB; the rest was thrown away.]");
