@@ -424,7 +424,7 @@ fn the_end_of_the_board_ends_its_commands() {
 
 #[test]
 fn a_tool_keeps_to_its_pace_and_runs_as_often_at_once_as_it_may() {
-    let (board, _folder) = board();
+    let (mut board, _folder) = board();
     let session = session(board.port);
     let mark = mark();
     let _wire = {
@@ -438,6 +438,10 @@ fn a_tool_keeps_to_its_pace_and_runs_as_often_at_once_as_it_may() {
     assert_eq!(told(&fault(&board, "paced", "nap", "1")), "rested\n");
     assert_eq!(told(&fault(&board, "paced", "nap", "1")), "rested\n");
     assert!(refusal(&fault(&board, "paced", "nap", "1")).contains("may not run that often"));
+    // A board that is killed cannot end what runs.
+    board.terminate();
+    board.wait();
+    until("its command ends", || alive(&mark) == 0);
 }
 
 const BESIDE: &str = r#"
