@@ -5,7 +5,6 @@
 
 mod board;
 mod cli;
-mod clock;
 mod configs;
 mod declared;
 mod device;
@@ -33,4 +32,3 @@ mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
-mod writes;
