@@ -45,6 +45,13 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 /// After SIGTERM, what is still going on is cut off.
 pub const DRAIN_SECS: u64 = 5;
 
+// ── commands for the server that runs ──────────────────────────────────────────────────────────────────────────────
+
+/// A request on the control socket, and its answer: the longest holds a token and the path of the state folder.
+pub const CONTROL_BYTES: usize = 16 * 1024;
+/// A request on the control socket must be here after this time: one is served after the other.
+pub const CONTROL_SECS: u64 = 2;
+
 // ── MCP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
@@ -226,6 +233,10 @@ pub const STATIC_SECS: u64 = 366 * 24 * 3600;
 pub const PASSWORD_ITERATIONS_MIN: u32 = 100_000;
 /// And at most: a hash that takes longer than a person waits keeps everybody else from signing in.
 pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
+/// The shortest password that `perchd passwd` takes. The throttle leaves a guesser some four thousand tries a day.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+/// The longest: nobody types more, and a form holds it.
+pub const PASSWORD_BYTES_MAX: usize = 256;
 /// How long `perchd passwd` lets one hash take, in milliseconds: nobody minds, and who guesses gets three a second.
 pub const PASSWORD_MS: u64 = 300;
 /// The longest salt of a password hash; PHC strings have no longer ones.

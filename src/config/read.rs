@@ -22,7 +22,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     let file: File = toml::from_str(text).map_err(|error| source.unread(&error))?;
     let state = match &file.state {
         Some(state) => source.absolute(state)?,
-        None => super::state_folder()?,
+        None => super::places::state_folder(Some(path))?,
     };
     let defaults = Config::with_state(state);
     let name = file.name.as_ref().map_or(Ok(defaults.name), |name| source.checked(name, board_name))?;
@@ -213,7 +213,7 @@ fn audience_name(name: &str) -> Result<String, String> {
     Err("an audience is a word of 1 to 64 letters, digits and marks, the same on every board that shares the keys".to_owned())
 }
 
-fn user_name(name: &str) -> Result<String, String> {
+pub(crate) fn user_name(name: &str) -> Result<String, String> {
     let is_good = (1..=limits::SUBJECT_BYTES).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c.is_whitespace());
     if is_good {
         Ok(name.to_owned())
