@@ -137,7 +137,7 @@ fn the_example_is_good_as_it_stands_and_with_every_key_in_force() {
     let is_key =
         |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', '`', ':']));
     let uncommented = |line: &str| match line.strip_prefix("# ") {
-        // Only one of the two may be said.
+        // A certificate is said in place of a mode.
         Some(key) if is_key(key) && !key.starts_with("certificate") && !key.starts_with("key =") => key.to_owned(),
         _ => line.to_owned(),
     };
@@ -150,7 +150,10 @@ fn the_example_is_good_as_it_stands_and_with_every_key_in_force() {
     for (key, _) in keys.iter().filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')) {
         let is_there = |line: &str| {
             let line = line.trim_start_matches("# ");
-            line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]")) || line.contains(&format!(".{key}."))
+            line.starts_with(&format!("{key} = "))
+                || line.starts_with(&format!("[{key}]"))
+                || line.starts_with(&format!("[[{key}]]"))
+                || line.contains(&format!(".{key}."))
         };
         assert!(example.lines().any(is_there), "{key}");
     }

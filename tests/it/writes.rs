@@ -102,7 +102,11 @@ fn fifty_sign_ins_refreshes_and_calls_write_to_no_file() {
     let text = finished(&log);
     assert!(text.matches(" accept4(").count() > 50 && text.matches("write").count() > 50, "{}", text.len());
     assert!(text.contains(" renameat") || text.contains(" rename("), "the start made a key ring, and that is seen");
-    assert_eq!(to_disk(&text), Vec::<&str>::new());
+    // At its very end it takes its socket away, which is no file, and stands in memory where there is a runtime directory.
+    let socket = format!("unlink(\"{}\")", board.state().join("control").display());
+    let seen = to_disk(&text);
+    let seen = seen.split_last().filter(|(last, _)| last.contains(&socket)).map_or(&seen[..], |(_, before)| before);
+    assert_eq!(seen, Vec::<&str>::new());
 
     // A revocation is written: what this test looks for can be found.
     fs::remove_file(&log).unwrap();
