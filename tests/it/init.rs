@@ -153,6 +153,7 @@ fn the_example_is_good_as_it_stands_and_with_every_key_in_force() {
             line.starts_with(&format!("{key} = "))
                 || line.starts_with(&format!("[{key}]"))
                 || line.starts_with(&format!("[[{key}]]"))
+                || line.starts_with(&format!("[{key}."))
                 || line.contains(&format!(".{key}."))
         };
         assert!(example.lines().any(is_there), "{key}");
