@@ -172,6 +172,35 @@ pub const AFTERLIFE_MS: u64 = 500;
 /// Between two reports of progress of one command.
 pub const PROGRESS_MS: u64 = 100;
 
+// ── services ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Units in a list of the configuration. They stand in the schema of each tool that takes one.
+pub const UNITS: usize = 64;
+/// The longest name of a unit, which systemd has as `UNIT_NAME_MAX` with the NUL.
+pub const UNIT_NAME_BYTES: usize = 255;
+/// Services that one answer lists; a board has 60 to 150 in memory.
+pub const SERVICES_LISTED: usize = 200;
+/// What `systemctl show` and `journalctl` may print: 200 services of half a kilobyte, or 200 lines of the journal.
+pub const SYSTEMD_OUTPUT_BYTES: usize = 256 * 1024;
+/// How long looking may take. The journal of an SD card is slow to search.
+pub const SYSTEMD_READ_SECS: u64 = 30;
+/// How long a start or stop is waited for: a unit has 90 s for each, and a restart is both.
+pub const SYSTEMD_CONTROL_SECS: u64 = 200;
+/// How often units may be started and stopped in a minute, whoever calls.
+pub const SYSTEMD_CONTROLS: u32 = 12;
+/// A text that systemd tells of a unit, such as its description.
+pub const UNIT_TEXT_BYTES: usize = 512;
+/// Entries of the journal that one call may ask for, and how many it gets where it does not say.
+pub const JOURNAL_ENTRIES: (u32, u32) = (200, 50);
+/// The longest line of `journalctl` that is looked at: it leaves out fields of more than 4 KiB, and writes four characters for a byte.
+pub const JOURNAL_LINE_BYTES: usize = 32 * 1024;
+/// How much of one message is shown.
+pub const JOURNAL_MESSAGE_BYTES: usize = 2048;
+/// And of all messages together; older ones are left out.
+pub const JOURNAL_MESSAGES_BYTES: usize = 48 * 1024;
+/// The longest expression to search the journal for.
+pub const JOURNAL_SEARCH_CHARS: usize = 200;
+
 // ── OAuth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The scopes of one token, as text.

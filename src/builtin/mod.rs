@@ -6,6 +6,7 @@ mod files;
 mod math;
 mod root;
 mod sensors;
+pub(crate) mod services;
 mod system;
 #[cfg(test)]
 mod tree;

@@ -12,6 +12,7 @@ Usage: perchd [COMMAND] [OPTIONS]
   check [FILE]          Read the configuration and print what it comes to
   tools                 List the tools, with the scope that each needs
   passwd USER           Turn a password into lines for the configuration
+  polkit                Print the polkit rule for the units under [services]
 
 Of the server that runs:
   pair                  Show a code with which somebody may sign in once

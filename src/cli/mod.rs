@@ -7,6 +7,7 @@ mod init;
 mod keys;
 mod pair;
 mod passwd;
+mod polkit;
 mod revoke;
 mod secret;
 mod serve;
@@ -58,6 +59,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
         "check" => check::run(words),
         "tools" => tools::run(words),
         "passwd" => passwd::run(words),
+        "polkit" => polkit::run(words),
         "pair" => pair::run(words),
         "token" => token::run(words),
         "revoke" => revoke::run(words),

@@ -2,6 +2,7 @@
 
 use super::file::{File, FolderTable, Placed, WakeTable};
 use super::read::Source;
+use super::services::Services;
 use super::text;
 use crate::error::Error;
 use crate::limits;
@@ -20,6 +21,8 @@ pub struct Allowed {
     pub folders: Vec<Folder>,
     /// Hosts that can be woken.
     pub wake: Vec<WakeHost>,
+    /// Units of systemd that can be looked at and controlled.
+    pub services: Option<Services>,
 }
 
 /// A folder whose files can be read.
@@ -48,7 +51,7 @@ pub struct WakeHost {
 
 impl Default for Allowed {
     fn default() -> Self {
-        Allowed { root: PathBuf::from("/"), sensors: false, folders: Vec::new(), wake: Vec::new() }
+        Allowed { root: PathBuf::from("/"), sensors: false, folders: Vec::new(), wake: Vec::new(), services: None }
     }
 }
 
@@ -61,6 +64,7 @@ impl Source<'_> {
             sensors: file.sensors.enabled,
             folders: self.folders(&file.folder)?,
             wake: self.wake(&file.wake)?,
+            services: file.services.as_ref().map(|table| self.services(table)).transpose()?,
         })
     }
 

@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) sensors: SensorsTable,
     pub(super) folder: Vec<FolderTable>,
     pub(super) wake: BTreeMap<Placed<String>, WakeTable>,
+    pub(super) services: Option<Placed<ServicesTable>>,
     pub(super) limits: LimitsTable,
     pub(super) tool: Vec<Placed<ToolTable>>,
     pub(super) resource: Vec<Placed<ResourceTable>>,
@@ -110,6 +111,17 @@ pub(super) struct FolderTable {
 pub(super) struct WakeTable {
     pub(super) mac: Placed<String>,
     pub(super) broadcast: Option<Placed<String>>,
+}
+
+/// `[services]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServicesTable {
+    pub(super) units: Vec<Placed<String>>,
+    pub(super) all: bool,
+    pub(super) control: Vec<Placed<String>>,
+    pub(super) systemctl: Option<OneOrMore>,
+    pub(super) journalctl: Option<OneOrMore>,
 }
 
 /// `[limits]`.

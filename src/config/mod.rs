@@ -5,6 +5,7 @@ pub(crate) mod declared;
 mod file;
 mod places;
 mod read;
+pub(crate) mod services;
 mod text;
 
 pub use allowed::{Allowed, Folder, WakeHost};
@@ -15,6 +16,7 @@ pub(crate) use read::user_name;
 use crate::error::{Error, Exit};
 use crate::limits;
 pub use crate::oauth::User;
+pub use services::Services;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
-use crate::builtin::{self, exec, exec::Commands};
+use crate::builtin::{self, exec, exec::Commands, services};
 use crate::config::{Config, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
@@ -38,6 +38,9 @@ impl Offer {
         let mut catalog = Catalog::default();
         if self.has_box {
             builtin::offer(&mut catalog, config)?;
+            if let Some(units) = &config.allowed.services {
+                services::offer(&mut catalog, units, &self.commands)?;
+            }
         }
         for name in &config.hidden {
             if !catalog.hide(name) {

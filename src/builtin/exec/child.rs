@@ -23,18 +23,18 @@ use tokio::time::sleep;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How a command ended.
-pub(super) struct Ran {
-    pub(super) end: End,
-    pub(super) stdout: Vec<u8>,
+pub(crate) struct Ran {
+    pub(crate) end: End,
+    pub(crate) stdout: Vec<u8>,
     /// Whether it printed more than was kept.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
     /// The end of what it wrote there.
-    pub(super) stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// By itself, with this code.
     Exited(i32),
     /// By a signal that we did not send.

@@ -5,13 +5,17 @@ mod capture;
 mod child;
 mod gate;
 mod outcome;
+mod program;
 mod progress;
 mod resource;
 
+pub(crate) use child::{End, Ran};
 pub(crate) use gate::Commands;
+pub(crate) use outcome::refusal;
+pub(crate) use program::Program;
 
 use crate::builtin::exec::capture::Capture;
-use crate::builtin::exec::child::{Child, Ran};
+use crate::builtin::exec::child::Child;
 use crate::builtin::exec::gate::{Gate, Permit, Share};
 use crate::builtin::exec::progress::Reports;
 use crate::config::declared::{Declared, DeclaredPrompt, DeclaredTool, Piece, Setting, dry_run};

@@ -31,6 +31,11 @@ pub(super) fn whole<'a>(what: &str, timeout: Duration, ran: &'a Ran) -> Result<&
     Ok(&ran.stdout)
 }
 
+/// What went wrong, if anything did, with what it printed.
+pub(crate) fn refusal(timeout: Duration, ran: &Ran) -> Option<ToolError> {
+    fault(ran, timeout).map(|fault| failed(&fault, ran))
+}
+
 /// What went wrong, if anything did.
 fn fault(ran: &Ran, timeout: Duration) -> Option<String> {
     match ran.end {

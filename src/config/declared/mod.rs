@@ -3,7 +3,7 @@
 
 mod argument;
 pub(crate) mod argv;
-mod program;
+pub(super) mod program;
 mod quantity;
 mod read;
 mod shape;

@@ -55,7 +55,7 @@ impl From<Metadata> for Found {
 }
 
 /// Why `path` cannot be run as `elements` say it should, and what to do about it.
-pub(super) fn check(path: &Path, elements: &[&str]) -> Result<(), (String, &'static str)> {
+pub(in crate::config) fn check(path: &Path, elements: &[&str]) -> Result<(), (String, &'static str)> {
     let shown = path.display();
     if !path.is_absolute() {
         let remedy = "Write the whole path: `command -v NAME` says it. There is no shell that would look for it.";
