@@ -24,6 +24,7 @@ mod oauth_pages;
 mod oauth_tokens;
 mod owners;
 mod reload;
+mod services;
 mod sign_in;
 mod stop;
 mod stream_abuse;
