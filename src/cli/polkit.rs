@@ -17,7 +17,7 @@ Usage: perchd polkit [OPTIONS]
   --user NAME           The user that perchd runs as [perchd]
 
 Example:
-  perchd polkit | sudo tee /etc/polkit-1/rules.d/50-perchd.rules
+  perchd polkit | sudo tee /etc/polkit-1/rules.d/50-perchd-services.rules
 ";
 
 /// Prints the rule.
@@ -39,7 +39,9 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
     if units.is_empty() {
         let what = "there is nothing to allow: no unit may be controlled";
         let place = config.file.map_or_else(|| "[services]".to_owned(), |file| file.display().to_string());
-        return Err(Error::new(Exit::Config, what).at(place).remedy("Name units under [services]: control = [\"nginx.service\"]"));
+        return Err(Error::new(Exit::Config, what)
+            .at(place)
+            .remedy("Name units under [services]: control = [\"nginx.service\"]"));
     }
     say(&rule(&user, &units))
 }
@@ -48,7 +50,7 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
 fn rule(user: &str, units: &[&str]) -> String {
     let (user, units): (Value, Value) = (json!(user), json!(units));
     format!(
-        "// Printed by `perchd polkit`; it belongs into /etc/polkit-1/rules.d/50-perchd.rules
+        "// Printed by `perchd polkit`; it belongs into /etc/polkit-1/rules.d/50-perchd-services.rules
 polkit.addRule(function (action, subject) {{
     var user = {user};
     var units = {units};

@@ -81,6 +81,22 @@ fn every_example_of_the_manual_is_good() {
     }
 }
 
+/// systemd is not on every machine.
+#[test]
+fn the_example_of_services_is_good() {
+    let text = include_str!("../../src/manual/configuration.md");
+    let mut blocks = text.split("```toml programs-elsewhere\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let (block, folder) = (blocks.next().unwrap(), Folder::new());
+    assert!(block.starts_with("[services]") && blocks.next().is_none());
+    let file = folder.path().join("example.toml");
+    fs::write(&file, format!("{block}systemctl = \"/usr/bin/true\"\njournalctl = \"/usr/bin/true\"\n")).unwrap();
+    let (code, stdout, stderr) = check(&file);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for line in ["services:read", "services:write (writes)"] {
+        assert!(stdout.lines().any(|shown| shown.ends_with(line)), "{stdout}");
+    }
+}
+
 /// What a recipe runs is not on every machine.
 #[test]
 fn every_recipe_of_the_manual_is_good() {

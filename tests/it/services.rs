@@ -2,7 +2,7 @@
 //! whatever they print.
 
 use crate::board::{Board, Folder, command};
-use crate::wire::rpc;
+use crate::wire::{ask, rpc};
 use perchd::limits;
 use serde_json::{Value, json};
 use std::fs;
@@ -78,7 +78,8 @@ control = ["web.service", "broken.service", "denied.service"]"#;
 
 fn call(board: &Board, name: &str, arguments: &Value) -> Value {
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}});
-    let reply = rpc(board.port, &message.to_string()).json();
+    let headers = ["content-type: application/json", "mcp-protocol-version: 2025-11-25"];
+    let reply = ask(board.port, "POST /mcp", &headers, &message.to_string()).json();
     assert!(reply["result"].is_object(), "{reply}");
     reply["result"].clone()
 }
@@ -183,12 +184,12 @@ fn a_status_is_told_in_words_and_as_structure() {
 #[test]
 fn whatever_systemctl_prints_a_call_is_answered() {
     let (board, _folder) = board(UNITS);
-    let ask = |unit: &str| call(&board, "service_status", &json!({ "unit": unit }));
-    assert_eq!(refusal(&ask("none.service")), "The board has no unit none.service.");
-    assert_eq!(refusal(&ask("silent.service")), "systemd said nothing about silent.service.");
-    assert!(refusal(&ask("huge.service")).contains("said nothing"), "what is cut is not whole");
-    assert!(refusal(&ask("down.service")).ends_with("Its stderr ended with:\nSystem has not been booted with systemd"));
-    let binary = ask("binary.service").to_string();
+    let status = |unit: &str| call(&board, "service_status", &json!({ "unit": unit }));
+    assert_eq!(refusal(&status("none.service")), "The board has no unit none.service.");
+    assert_eq!(refusal(&status("silent.service")), "systemd said nothing about silent.service.");
+    assert!(refusal(&status("huge.service")).contains("said nothing"), "what is cut is not whole");
+    assert!(refusal(&status("down.service")).ends_with("Its stderr ended with:\nSystem has not been booted with systemd"));
+    let binary = status("binary.service").to_string();
     assert!(binary.len() < 8192 && !binary.contains("\\u001b") && !binary.contains("\\u0000"), "{binary}");
 }
 

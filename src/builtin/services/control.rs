@@ -21,7 +21,7 @@ pub(super) fn denied(ran: &Ran, action: &str, unit: &Unit) -> Option<String> {
     DENIALS.iter().any(|denial| stderr.contains(denial)).then(|| {
         format!(
             "Nothing was done: the board (polkit) does not let perchd {action} {unit}. Trying again does not help. Its owner can \
-             allow it there: perchd polkit | sudo tee /etc/polkit-1/rules.d/50-perchd.rules"
+             allow it there: perchd polkit | sudo tee /etc/polkit-1/rules.d/50-perchd-services.rules"
         )
     })
 }
