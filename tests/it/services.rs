@@ -117,7 +117,7 @@ fn there_are_no_such_tools_until_units_are_named() {
     let (board, _folder) = board("units = [\"web.service\"]");
     assert_eq!(
         named(&board),
-        ["list_services", "read_journal", "service_status"].map(str::to_owned).as_slice(),
+        ["list_services", "service_status", "read_journal"].map(str::to_owned).as_slice(),
         "nothing is controlled"
     );
 }
