@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn no_more_units_are_named_than_a_schema_has_room_for() {
-        let names = |count: usize| (0..count).map(|n| format!("\"u{n}.service\",")).collect::<String>();
+        let names = |count: usize| (0..count).map(|n| format!("\"u{n}.service\"")).collect::<Vec<_>>().join(",");
         let read = |count| {
             let programs = "systemctl = \"/bin/sh\"\njournalctl = \"/bin/sh\"";
             Config::parse(&format!("state = \"/s\"\n[services]\nunits = [{}]\n{programs}", names(count)), Path::new("p"))

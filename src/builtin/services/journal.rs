@@ -380,7 +380,7 @@ mod tests {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let at = usize::try_from(seed >> 33).unwrap() % printed.len();
                 match seed >> 20 & 3 {
-                    0 => printed[at] = (seed >> 40) as u8,
+                    0 => printed[at] = seed.to_be_bytes()[2],
                     1 => printed.truncate(at + 1),
                     2 => printed.splice(at..at, [b'['; 300]).for_each(drop),
                     _ => printed.splice(at..at, *b"\xff\0\x1b").for_each(drop),

@@ -42,7 +42,7 @@ pub(super) struct Status {
     result: Option<String>,
     /// The exit code or signal of its main process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exit_status: Option<u8>,
+    exit_code: Option<u8>,
     /// What it says of itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     says: Option<String>,
@@ -79,7 +79,7 @@ impl Status {
             // Where it is not counted, some versions say `[not set]`, and others the highest number.
             memory_bytes: raw("MemoryCurrent").and_then(|bytes| bytes.parse().ok()).filter(|bytes| *bytes != u64::MAX),
             restarts: raw("NRestarts").and_then(|count| count.parse().ok()),
-            exit_status: raw("ExecMainStatus").and_then(|code| code.parse().ok()).filter(|code| *code != 0 || !is_good),
+            exit_code: raw("ExecMainStatus").and_then(|code| code.parse().ok()).filter(|code| *code != 0 || !is_good),
             result,
             says: text("StatusText"),
             active,
@@ -102,7 +102,7 @@ impl Status {
                 "main_pid": count, "memory_bytes": count,
                 "restarts": { "type": "integer", "minimum": 0, "description": "how often systemd restarted it by itself" },
                 "result": { "type": "string", "description": "success, or what went wrong: exit-code, signal, timeout, …" },
-                "exit_status": { "type": "integer", "minimum": 0, "description": "exit code or signal of its main process" },
+                "exit_code": { "type": "integer", "minimum": 0, "description": "exit code or signal of its main process" },
                 "says": { "type": "string", "description": "what the service says of itself" },
             },
             "required": ["unit", "load", "active", "sub"],
@@ -125,8 +125,8 @@ impl fmt::Display for Status {
         if let Some(result) = self.result.as_ref().filter(|result| *result != "success") {
             write!(f, ", result {result}")?;
         }
-        if let Some(status) = self.exit_status {
-            write!(f, ", exit status {status}")?;
+        if let Some(code) = self.exit_code {
+            write!(f, ", exit code {code}")?;
         }
         if let Some(restarts) = self.restarts.filter(|count| *count > 0) {
             write!(f, ", restarted {restarts} times")?;
@@ -167,7 +167,7 @@ mod tests {
             [
                 "nginx.service: active (running) since 2026-11-24T03:36:17Z, restarted 2 times, 8192 KiB of memory; \
                  A high performance web server",
-                "backup.service: failed (failed) since 2026-11-23T22:00:01Z, result exit-code, exit status 3",
+                "backup.service: failed (failed) since 2026-11-23T22:00:01Z, result exit-code, exit code 3",
             ]
         );
         let json = serde_json::to_value(&units).unwrap();
@@ -184,7 +184,7 @@ mod tests {
     fn what_is_not_counted_is_left_out() {
         let block = "Id=a.mount\nMemoryCurrent=18446744073709551615\nNRestarts=-1\nMainPID=x\nExecMainStatus=999999\n";
         let unit = one(block);
-        assert_eq!((unit.memory_bytes, unit.restarts, unit.main_pid, unit.exit_status), (None, None, None, None));
+        assert_eq!((unit.memory_bytes, unit.restarts, unit.main_pid, unit.exit_code), (None, None, None, None));
         assert_eq!(unit.to_string(), "a.mount: unknown, unknown (unknown)");
         assert_eq!(one("Id=b.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead").load, "not-found");
     }
@@ -222,7 +222,7 @@ mod tests {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let at = usize::try_from(seed >> 33).unwrap() % printed.len();
                 match seed >> 20 & 3 {
-                    0 => printed[at] = (seed >> 40) as u8,
+                    0 => printed[at] = seed.to_be_bytes()[2],
                     1 => printed.truncate(at + 1),
                     2 => printed.splice(at..at, *b"\n\nId=").for_each(drop),
                     _ => printed.splice(at..at, vec![0xff; 900]).for_each(drop),
