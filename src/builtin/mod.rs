@@ -2,6 +2,7 @@
 //! [`Output`](crate::tool::Output).
 
 pub(crate) mod exec;
+pub(crate) mod gpio;
 mod math;
 mod system;
 

@@ -2,10 +2,12 @@
 
 pub(crate) mod declared;
 mod file;
+pub(crate) mod gpio;
 mod read;
 mod text;
 
 pub use declared::Declared;
+pub use gpio::Gpio;
 
 use crate::error::{Error, Exit};
 use crate::limits;
@@ -125,6 +127,8 @@ pub struct Config {
     pub limits: Limits,
     /// Tools, resources and prompts of the owner's own.
     pub declared: Declared,
+    /// The lines of GPIO chips that assistants may read or switch.
+    pub gpio: Gpio,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -157,6 +161,7 @@ impl Config {
             hidden: Vec::new(),
             limits: Limits::default(),
             declared: Declared::default(),
+            gpio: Gpio::default(),
             name,
         }
     }

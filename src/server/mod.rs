@@ -8,9 +8,12 @@ mod listen;
 mod offer;
 mod state;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use crate::audit::Audit;
+use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
@@ -157,10 +160,10 @@ impl Server {
         let address = |listener: &StdListener| listener.local_addr();
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let Served { service, tls, reload } = self.service(&addresses, Box::new(Stderr::new()))?;
+        let Served { service, tls, bank, reload } = self.service(&addresses, Box::new(Stderr::new()))?;
         let runtime = runtime().map_err(unstarted)?;
         let signals = Signals::listen(&runtime, reload.is_some()).map_err(unstarted)?;
-        Ok(Bound { listeners, addresses, service, tls, reload, runtime, signals })
+        Ok(Bound { listeners, addresses, service, tls, bank, reload, runtime, signals })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -170,8 +173,8 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let Served { service, tls, .. } = self.service(&[address], Box::new(Stderr::new()))?;
-        serve(vec![listener], service, tls, Rc::default(), stop).await;
+        let Served { service, tls, bank, .. } = self.service(&[address], Box::new(Stderr::new()))?;
+        serve(vec![listener], service, tls, bank, Rc::default(), stop).await;
         Ok(())
     }
 
@@ -202,6 +205,11 @@ impl Server {
             }
         });
         let catalog = self.offer.under(&self.config)?;
+        if !self.config.gpio.lines.is_empty() {
+            self.changes.get_or_insert_default();
+        }
+        let bank = Rc::clone(&self.offer.bank);
+        bank.tell(&self.changes.clone().unwrap_or_default());
         let tls = Tls::open(&self.config)?;
         let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
@@ -217,7 +225,7 @@ impl Server {
             keep,
         })?;
         let reload = self.reread.map(|reread| Reload { reread, offer: self.offer, tls: tls.clone() });
-        Ok(Served { service, tls, reload })
+        Ok(Served { service, tls, bank, reload })
     }
 }
 
@@ -228,15 +236,17 @@ pub struct Bound {
     addresses: Vec<SocketAddr>,
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     reload: Option<Reload>,
     runtime: LocalRuntime,
     signals: Signals,
 }
 
-/// A service, its TLS if it has any, and the way to reload both if there is one.
+/// A service, its TLS if it has any, its lines, and the way to reload them if there is one.
 struct Served {
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     reload: Option<Reload>,
 }
 
@@ -266,7 +276,7 @@ impl Bound {
     /// # Errors
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
-        let Bound { listeners, service, tls, reload, runtime, signals, .. } = self;
+        let Bound { listeners, service, tls, bank, reload, runtime, signals, .. } = self;
         runtime.block_on(async {
             let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
             let Signals { mut terminate, mut interrupt, hangup } = signals;
@@ -284,7 +294,7 @@ impl Bound {
             if let Some((reload, hangup)) = reload.zip(hangup) {
                 tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
-            serve(listeners, service, tls, connections, stop).await;
+            serve(listeners, service, tls, bank, connections, stop).await;
             Ok(())
         })
     }
@@ -320,9 +330,11 @@ async fn serve(
     listeners: Vec<TcpListener>,
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     stop: Rc<Stop>,
     until: impl Future<Output = ()>,
 ) {
+    bank.hold(&service.config().gpio);
     let accept = |listener| {
         let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
         tokio::task::spawn_local(accepting)
@@ -331,6 +343,8 @@ async fn serve(
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
     let looking_after = tls.map(|tls| tokio::task::spawn_local(look_after(tls)));
     until.await;
+    // At once: what is switched on must not wait for connections that take their time.
+    bank.close();
     stop.begin();
     service.close_streams();
     // Its end closes the listener: who connects now is refused at once and tries the next start.

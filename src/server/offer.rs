@@ -1,6 +1,6 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
-use crate::builtin::{self, exec, exec::Commands};
+use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank};
 use crate::config::{Config, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
@@ -30,6 +30,8 @@ pub(crate) struct Offer {
     pub(crate) has_box: bool,
     /// What runs of what is declared.
     pub(crate) commands: Rc<Commands>,
+    /// The lines of GPIO chips, once the server runs.
+    pub(crate) bank: Rc<Bank>,
 }
 
 impl Offer {
@@ -39,6 +41,7 @@ impl Offer {
         if self.has_box {
             builtin::offer(&mut catalog)?;
         }
+        gpio::offer(&mut catalog, &config.gpio, &self.bank)?;
         for name in &config.hidden {
             if !catalog.hide(name) {
                 let what = format!("there is no tool `{name}` in the box to hide");
@@ -87,7 +90,13 @@ impl Reload {
         }
     }
 
-    fn reload(&self, service: &Service) -> Result<(), Error> {
+    pub(super) fn reload(&self, service: &Service) -> Result<(), Error> {
+        self.read_anew(service)?;
+        self.offer.bank.hold(&service.config().gpio);
+        Ok(())
+    }
+
+    fn read_anew(&self, service: &Service) -> Result<(), Error> {
         let config = (self.reread.0)()?;
         let catalog = self.offer.under(&config)?;
         let Some(tls) = &self.tls else {
