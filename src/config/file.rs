@@ -41,7 +41,7 @@ pub(super) struct AuthTable {
     pub(super) users: Named<UserTable>,
 }
 
-/// Tables with names of the owner's own, such as `[auth.users.NAME]`, in the order of the file.
+/// Tables with names of the owner's own, such as `[auth.users.NAME]`, in the order of the names.
 #[derive(Debug)]
 pub(super) struct Named<T>(pub(super) Vec<(Placed<String>, T)>);
 

@@ -44,6 +44,11 @@ impl Chips for Kernel {
     }
 }
 
+/// What went wrong, to be put into a sentence: some end theirs themselves.
+fn sentence(error: &dyn std::error::Error) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
+}
+
 /// The chip of this name, path or label.
 fn chip(name: &str) -> Result<Chip, ToolError> {
     let number = name.strip_prefix("gpiochip").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
@@ -74,7 +79,7 @@ fn opened(path: &Path) -> Result<Chip, ToolError> {
             Error::Os(errno) if [Errno::ACCESS, Errno::PERM].map(|no| no.raw_os_error()).contains(&errno.0) => {
                 format!("perchd may not open {path}. Its owner must let it in, such as by the group `gpio`.")
             }
-            error => format!("The GPIO chip {path} cannot be opened: {error}."),
+            error => format!("The GPIO chip {path} cannot be opened: {}.", sentence(&error)),
         })
     })
 }
@@ -116,11 +121,11 @@ fn requested(builder: &mut Builder, wiring: &Wiring, info: &line::Info) -> Resul
 }
 
 fn refused(wiring: &Wiring, error: &dyn std::error::Error) -> ToolError {
-    ToolError::new(format!("The {wiring} cannot be used: {error}."))
+    ToolError::new(format!("The {wiring} cannot be used: {}.", sentence(error)))
 }
 
 fn lost(error: &Error) -> ToolError {
-    ToolError::new(format!("The line cannot be used any more: {error}."))
+    ToolError::new(format!("The line cannot be used any more: {}.", sentence(error)))
 }
 
 fn is_on(request: &Request) -> Result<bool, ToolError> {
