@@ -82,6 +82,13 @@ pub enum Event<'a> {
         /// The grant.
         grant: GrantId,
     },
+    /// The owner put a new key in front of the ring, or another ring in its place.
+    KeysReplaced {
+        /// `rotated` or `imported`.
+        how: &'static str,
+        /// How many keys there are now.
+        keys: usize,
+    },
     /// The owner made a token by hand.
     TokenMinted {
         /// What he calls it.

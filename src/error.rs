@@ -7,6 +7,10 @@ use std::fmt;
 pub enum Exit {
     /// The command line is wrong: 64.
     Usage,
+    /// What was handed in is not good: 65.
+    Data,
+    /// Nobody is there to do it: 69.
+    Unavailable,
     /// A fault of ours: 70.
     Software,
     /// The system refused something that perchd needs, such as a port: 71.
@@ -22,11 +26,19 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Usage => 64,
+            Exit::Data => 65,
+            Exit::Unavailable => 69,
             Exit::Software => 70,
             Exit::System => 71,
             Exit::Permission => 77,
             Exit::Config => 78,
         }
+    }
+
+    /// The one with this number; what is none is a fault of ours.
+    pub(crate) fn from_code(code: u8) -> Self {
+        let all = [Exit::Usage, Exit::Data, Exit::Unavailable, Exit::System, Exit::Permission, Exit::Config];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Software)
     }
 }
 

@@ -45,6 +45,13 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 /// After SIGTERM, what is still going on is cut off.
 pub const DRAIN_SECS: u64 = 5;
 
+// ── commands for the server that runs ──────────────────────────────────────────────────────────────────────────────
+
+/// A request on the control socket, and its answer: the longest holds a token and the path of the state folder.
+pub const CONTROL_BYTES: usize = 16 * 1024;
+/// A request on the control socket must be here after this time: one is served after the other.
+pub const CONTROL_SECS: u64 = 2;
+
 // ── MCP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
@@ -240,6 +247,10 @@ pub const STATIC_SECS: u64 = 366 * 24 * 3600;
 pub const PASSWORD_ITERATIONS_MIN: u32 = 100_000;
 /// And at most: a hash that takes longer than a person waits keeps everybody else from signing in.
 pub const PASSWORD_ITERATIONS_MAX: u32 = 10_000_000;
+/// The shortest password that `perchd passwd` takes. The throttle leaves a guesser some four thousand tries a day.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+/// The longest: nobody types more, and a form holds it.
+pub const PASSWORD_BYTES_MAX: usize = 256;
 /// How long `perchd passwd` lets one hash take, in milliseconds: nobody minds, and who guesses gets three a second.
 pub const PASSWORD_MS: u64 = 300;
 /// The longest salt of a password hash; PHC strings have no longer ones.
@@ -279,3 +290,22 @@ pub const PAIRING_TRIES: u8 = 16;
 pub const REJECTED: usize = 64;
 /// Lines of one kind that strangers can put into the audit in a minute; how many more there were is said in one line.
 pub const STRANGERS_LINES: u32 = 20;
+
+// ── files ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Folders that the owner can list, and hosts that he can have woken, each. A model chooses badly among more.
+pub const FOLDERS: usize = 32;
+/// The longest path within a folder; Linux takes no more (`PATH_MAX`).
+pub const PATH_BYTES: usize = 4095;
+/// What one call reads or writes, where the folder says nothing: more fills the memory of a model, not of the board.
+pub const FILE_BYTES: usize = 64 * 1024;
+/// The most that a folder may say.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// What all calls together read at a time. Each takes its share before it reads; where there is none left, it gets a tool error.
+pub const FILES_BYTES: usize = 4 * 1024 * 1024;
+/// Entries of a folder in one answer; the next ones are asked for.
+pub const FOLDER_ENTRIES: usize = 500;
+/// Entries of a folder that are looked at. What is beyond is not listed, and that is said.
+pub const FOLDER_NAMES: usize = 10_000;
+/// A disk keeps so much free, whatever is written: a full one stops everything else on the board.
+pub const DISK_FREE_BYTES: u64 = 16 * 1024 * 1024;

@@ -89,6 +89,14 @@ impl serde::Serialize for GrantId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientTag(pub [u8; 8]);
 
+impl ClientTag {
+    /// Reads one as it is shown, in sixteen hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_tag = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_tag.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(|number| ClientTag(number.to_be_bytes()))
+    }
+}
+
 impl std::fmt::Display for ClientTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -2,55 +2,102 @@
 //! [`Output`](crate::tool::Output).
 
 pub(crate) mod exec;
+mod files;
 pub(crate) mod gpio;
 mod math;
+mod root;
+mod sensors;
 mod system;
+#[cfg(test)]
+mod tree;
+mod wake;
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::tool::{Catalog, Tool};
+use root::Root;
 
 /// Every tool in the box that needs no configuration.
 pub fn tools() -> Vec<Tool> {
+    always(&Root::default())
+}
+
+fn always(root: &Root) -> Vec<Tool> {
     let mut tools = math::tools();
-    tools.push(system::tool());
+    tools.extend(system::tools(root));
     tools
 }
 
-/// Offers [`tools`], and says what their scopes allow.
+/// Offers [`tools`] and what the configuration switches on, and says what their scopes allow.
 ///
 /// # Errors
-/// When `catalog` has a tool of the same name already.
-pub fn offer(catalog: &mut Catalog) -> Result<(), Error> {
+/// When `catalog` has a tool of the same name already, or what is switched on cannot be.
+pub fn offer(catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
+    let root = Root(config.allowed.root.clone());
     catalog.describe(math::SCOPE, "Calculate with numbers: it sees nothing of the board");
-    catalog.describe(system::SCOPE, "Read the board's health: temperature, power, memory, disks, load");
-    tools().into_iter().try_for_each(|tool| catalog.add(tool))
+    catalog.describe(system::SCOPE, "Read the board's health: temperature, power, memory, disks, load, network, processes");
+    always(&root).into_iter().try_for_each(|tool| catalog.add(tool))?;
+    if config.allowed.sensors {
+        sensors::offer(catalog, &root)?;
+    }
+    if !config.allowed.folders.is_empty() {
+        files::offer(catalog, config)?;
+    }
+    if !config.allowed.wake.is_empty() {
+        wake::offer(catalog, &config.allowed.wake)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Allowed, Folder, WakeHost};
+    use crate::tool::Effect;
 
-    #[test]
-    fn the_box_can_be_offered_once() {
+    /// All that there is.
+    fn everything() -> Config {
+        let mut config = Config::with_state("/var/lib/perchd".into());
+        let folder = Folder { name: "notes".into(), path: "/srv/notes".into(), may_write: true, max_bytes: 1000 };
+        let host = WakeHost { name: "nas".into(), mac: [2; 6], broadcast: ([192, 168, 1, 255], 9).into() };
+        config.allowed = Allowed { sensors: true, folders: vec![folder], wake: vec![host], ..Allowed::default() };
+        config
+    }
+
+    fn offered(config: &Config) -> Catalog {
         let mut catalog = Catalog::default();
-        offer(&mut catalog).unwrap();
-        assert!(offer(&mut catalog).is_err());
+        offer(&mut catalog, config).unwrap();
+        catalog
     }
 
     #[test]
-    fn each_scope_says_what_it_allows_and_none_of_them_writes() {
-        let mut catalog = Catalog::default();
-        offer(&mut catalog).unwrap();
+    fn the_box_can_be_offered_once() {
+        let mut catalog = offered(&everything());
+        assert!(offer(&mut catalog, &everything()).is_err());
+    }
+
+    #[test]
+    fn nothing_but_sums_and_health_is_offered_until_it_is_switched_on() {
+        let catalog = offered(&Config::with_state("/".into()));
         let scopes = catalog.scopes();
         assert_eq!(scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["math", "system:read"]);
-        assert!(scopes.iter().all(|scope| !scope.is_write && !scope.about.starts_with("Use ")), "{scopes:?}");
+        assert!(catalog.resources().is_empty());
+    }
+
+    #[test]
+    fn each_scope_says_what_it_allows_and_whether_it_writes() {
+        for scope in offered(&everything()).scopes() {
+            assert!(!scope.about.starts_with("Use ") && !scope.about.starts_with("Read Sensors"), "{scope:?}");
+            assert_eq!(scope.is_write, scope.name.ends_with(":write"), "{scope:?}");
+        }
     }
 
     #[test]
     fn each_tool_has_a_title_a_description_and_a_schema_of_its_output() {
-        for tool in tools() {
+        for tool in offered(&everything()).tools() {
             let spec = tool.spec();
             assert!(spec.title().is_some() && !spec.about().is_empty(), "{}", spec.name());
+            assert_eq!(spec.scope().ends_with(":write"), spec.effect() != Effect::Reads, "{}", spec.name());
             let schema = serde_json::to_value(spec.output_schema.as_ref().unwrap()).unwrap();
             assert_eq!(schema["type"], "object", "{}", spec.name());
         }

@@ -7,20 +7,25 @@ mod board;
 mod disks;
 mod heat;
 mod memory;
+mod network;
 mod power;
-mod root;
+mod processes;
 
 use board::Board;
 use disks::Disk;
 use heat::Temperature;
 use memory::{Memory, Size, Swap};
+use network::Network;
 use power::Power;
-use root::Root;
+use processes::{Sample, Top};
 
-use crate::tool::{Output, Tool};
+use crate::builtin::root::Root;
+use crate::tool::{Arg, Output, Tool};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
+use std::thread::sleep;
+use std::time::Duration;
 
 /// What a token needs for it.
 pub(super) const SCOPE: &str = "system:read";
@@ -32,8 +37,49 @@ const MEMORY_PART: u64 = 20;
 /// From here on a board throttles or soon will: a Raspberry Pi does at 80 to 85.
 const HOT_CELSIUS: f64 = 80.0;
 
-/// `board_health`.
-pub(super) fn tool() -> Tool {
+/// How long a process is watched to see what it uses.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// `board_health`, `board_network` and `top_processes`.
+pub(super) fn tools(root: &Root) -> Vec<Tool> {
+    vec![health(root), network(root), processes(root)]
+}
+
+fn network(root: &Root) -> Tool {
+    let root = root.clone();
+    let about = "Reads the network interfaces of the board: state, addresses, speed, signal, and how much went through them.";
+    Tool::new("board_network", about)
+        .title("Board network")
+        .scope(SCOPE)
+        .idempotent()
+        .output_schema(&network::schema())
+        .handler_blocking(move |_| {
+            let network = Network::read(&root);
+            Output::text_and_structured(network.to_string(), &network)
+        })
+}
+
+fn processes(root: &Root) -> Tool {
+    let root = root.clone();
+    let about = "Reads which processes of the board use the most processor time, watched for half a second, and which hold the \
+                 most memory. It shows their names, not their arguments.";
+    Tool::new("top_processes", about)
+        .title("Top processes")
+        .arg(Arg::integer("count", "how many of each").between(1, 32).default(8))
+        .scope(SCOPE)
+        .idempotent()
+        .output_schema(&processes::schema())
+        .handler_blocking(move |arguments| {
+            let count = arguments.arg("count")?;
+            let before = Sample::read(&root);
+            sleep(WATCH);
+            let top = Top::since(&before, &root, count);
+            Output::text_and_structured(top.to_string(), &top)
+        })
+}
+
+fn health(root: &Root) -> Tool {
+    let root = root.clone();
     let about = "Reads the health of the board that this server runs on: model, uptime, load, memory, disks, temperatures, and \
                  on a Raspberry Pi whether its power supply is too weak or it is throttled. Warnings come first.";
     Tool::new("board_health", about)
@@ -42,8 +88,8 @@ pub(super) fn tool() -> Tool {
         .idempotent()
         .output_schema(&schema())
         // A sensor on a slow bus takes its time to read.
-        .handler_blocking(|_| {
-            let health = Health::read(&Root::default());
+        .handler_blocking(move |_| {
+            let health = Health::read(&root);
             Output::text_and_structured(health.to_string(), &health)
         })
 }
@@ -162,40 +208,12 @@ fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use crate::builtin::tree::{Tree, recorded};
 
-    /// A made-up board: a folder with files in it, gone when the test is over.
-    struct Tree(Root);
-
-    impl Tree {
-        fn new(name: &str, files: &[(&str, &str)]) -> Self {
-            let folder = std::env::temp_dir().join(format!("perchd-board-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&folder);
-            let tree = Tree(Root(folder));
-            fs::create_dir_all(tree.0.place("/")).unwrap();
-            for (path, text) in files {
-                tree.write(path, text);
-            }
-            tree
-        }
-
-        fn write(&self, path: &str, text: &str) {
-            let place = self.0.place(path);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            fs::write(place, text).unwrap();
-        }
-
-        fn health(&self) -> Health {
-            let health = Health::read(&self.0);
-            assert_fits(&schema(), &serde_json::to_value(&health).unwrap(), "health");
-            health
-        }
-    }
-
-    impl Drop for Tree {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0.0);
-        }
+    fn read(tree: &Tree) -> Health {
+        let health = Health::read(&tree.0);
+        assert_fits(&schema(), &serde_json::to_value(&health).unwrap(), "health");
+        health
     }
 
     /// As much of JSON Schema as our schema uses.
@@ -229,64 +247,9 @@ mod tests {
         }
     }
 
-    const PI_ZERO: &[(&str, &str)] = &[
-        ("/proc/device-tree/model", "Raspberry Pi Zero W Rev 1.1\0"),
-        ("/proc/sys/kernel/hostname", "greenhouse\n"),
-        ("/proc/sys/kernel/osrelease", "6.12.34+rpt-rpi-v6\n"),
-        ("/proc/uptime", "183.11 95.20\n"),
-        ("/proc/loadavg", "1.10 0.55 0.21 2/98 611\n"),
-        ("/proc/meminfo", "MemTotal:         436152 kB\nMemFree:           18000 kB\nMemAvailable:      16000 kB\n"),
-        ("/sys/devices/system/cpu/online", "0\n"),
-        ("/sys/class/thermal/thermal_zone0/type", "cpu-thermal\n"),
-        ("/sys/class/thermal/thermal_zone0/temp", "41160\n"),
-        ("/sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n"),
-    ];
-
-    const PI_4: &[(&str, &str)] = &[
-        ("/proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0"),
-        ("/proc/sys/kernel/hostname", "kitchen\n"),
-        ("/proc/sys/kernel/osrelease", "6.12.34+rpt-rpi-v8\n"),
-        ("/proc/uptime", "273612.51 1091000.77\n"),
-        ("/proc/loadavg", "0.12 0.20 0.31 1/187 23041\n"),
-        (
-            "/proc/meminfo",
-            "MemTotal:        3884272 kB\nMemFree:          801216 kB\nMemAvailable:    3201816 kB\nSwapTotal:        524284 kB\n\
-             SwapFree:         524284 kB\n",
-        ),
-        ("/sys/devices/system/cpu/online", "0-3\n"),
-        ("/sys/class/thermal/thermal_zone0/type", "cpu-thermal\n"),
-        ("/sys/class/thermal/thermal_zone0/temp", "48312\n"),
-        ("/sys/class/hwmon/hwmon0/name", "cpu_thermal\n"),
-        ("/sys/class/hwmon/hwmon0/temp1_input", "48312\n"),
-        ("/sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
-        ("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n"),
-        ("/sys/devices/platform/soc/soc:firmware/get_throttled", "0\n"),
-        (
-            "/proc/self/mounts",
-            "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\nproc /proc proc rw,relatime 0 0\ntmpfs /run tmpfs rw,nosuid 0 0\n\
-             /dev/mmcblk0p1 /boot/firmware vfat ro,relatime 0 0\n/dev/sda1 /gone ext4 rw 0 0\n",
-        ),
-        ("/boot/firmware/config.txt", ""),
-    ];
-
-    const PC: &[(&str, &str)] = &[
-        ("/sys/class/dmi/id/product_name", "NUC11TNKi5\n"),
-        ("/proc/uptime", "3723.00 100.00\n"),
-        ("/sys/devices/system/cpu/online", "0-7\n"),
-        ("/sys/class/thermal/thermal_zone0/type", "x86_pkg_temp\n"),
-        ("/sys/class/thermal/thermal_zone0/temp", "86000\n"),
-        ("/sys/class/hwmon/hwmon2/name", "nvme\n"),
-        ("/sys/class/hwmon/hwmon2/temp1_input", "38850\n"),
-        ("/sys/class/hwmon/hwmon2/temp1_label", "Composite\n"),
-        ("/sys/class/hwmon/hwmon2/temp2_input", "-273150\n"),
-        ("/sys/class/hwmon/hwmon2/temp3_input", "40850\n"),
-        ("/sys/class/hwmon/hwmon10/name", "iwlwifi_1\n"),
-        ("/sys/class/hwmon/hwmon10/temp1_input", "51000\n"),
-    ];
-
     #[test]
     fn a_weak_supply_on_a_pi_zero_comes_first() {
-        let text = Tree::new("zero", PI_ZERO).health().to_string();
+        let text = read(&Tree::of("pi-zero")).to_string();
         let expected = "UNDER-VOLTAGE now: use a stronger power supply or a shorter cable\n\
                         THROTTLED now: the processor runs slower than it could\n\
                         MEMORY LOW: 16 MiB available\n\
@@ -299,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_pi_4_in_good_health_says_so() {
-        let mut health = Tree::new("four", PI_4).health();
+        let mut health = read(&Tree::of("pi-4"));
         let places: Vec<&str> = health.disks.iter().map(|disk| disk.mount.as_str()).collect();
         assert_eq!(places, ["/", "/boot/firmware"]);
         assert!(health.disks[1].is_read_only && health.disks[0].available_bytes <= health.disks[0].total_bytes);
@@ -315,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_pc_tells_what_it_knows() {
-        let health = Tree::new("pc", PC).health();
+        let health = read(&Tree::of("pc"));
         let expected = "HOT: x86_pkg_temp is at 86.0 °C\nNUC11TNKi5, up 1 h 2 min\n8 CPUs\n\
                         Temperature: x86_pkg_temp 86.0 °C, nvme Composite 38.9 °C, nvme temp3 40.9 °C, iwlwifi_1 51.0 °C";
         assert_eq!(health.to_string(), expected);
@@ -325,14 +288,14 @@ mod tests {
     #[test]
     fn a_kernel_without_the_firmwares_word_still_tells_under_voltage() {
         let files = [("/sys/class/hwmon/hwmon0/name", "rpi_volt\n"), ("/sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n")];
-        let health = Tree::new("volt", &files).health();
+        let health = read(&Tree::new(&files));
         assert_eq!(health.warnings.len(), 1);
         assert_eq!(serde_json::to_value(&health.power).unwrap(), json!({ "under_voltage_now": true }));
     }
 
     #[test]
     fn a_board_that_tells_nothing_is_no_error() {
-        let health = Tree::new("mute", &[]).health();
+        let health = read(&Tree::new(&[]));
         assert_eq!(health.to_string(), std::env::consts::ARCH);
         let json = serde_json::to_value(&health).unwrap();
         let expected = json!({ "warnings": [], "model": std::env::consts::ARCH, "disks": [], "temperatures": [] });
@@ -341,8 +304,9 @@ mod tests {
 
     #[test]
     fn broken_files_are_left_out() {
-        let broken: Vec<(&str, &str)> = PI_4.iter().map(|(path, _)| (*path, "\u{fffd}\n")).collect();
-        let json = serde_json::to_value(Tree::new("broken", &broken).health()).unwrap();
+        let paths = recorded("pi-4");
+        let broken: Vec<(&str, &str)> = paths.keys().map(|path| (path.as_str(), "\u{fffd}\n")).collect();
+        let json = serde_json::to_value(read(&Tree::new(&broken))).unwrap();
         for name in ["uptime_s", "load", "cpus", "memory", "swap", "power"] {
             assert!(json.get(name).is_none(), "{name}");
         }
@@ -350,18 +314,18 @@ mod tests {
 
     #[test]
     fn an_endless_file_is_read_up_to_its_bound() {
-        let tree = Tree::new("endless", &[]);
+        let tree = Tree::new(&[]);
         let line = format!("/dev/sda1 {} ext4 rw 0 0\n", "/".repeat(99));
-        tree.write("/proc/self/mounts", &line.repeat(2000));
+        tree.write("/proc/self/mounts", line.repeat(2000));
         let text = tree.0.read("/proc/self/mounts").unwrap();
         assert!(text.len() <= 64 * 1024 && text.ends_with(" 0 0"), "{}", text.len());
         std::os::unix::fs::symlink("/dev/zero", tree.0.place("/proc/uptime")).unwrap();
-        assert_eq!(tree.health().board.uptime_s, None);
+        assert_eq!(read(&tree).board.uptime_s, None);
     }
 
     #[test]
     fn a_full_disk_is_a_warning_unless_nobody_can_write_to_it() {
-        let mut health = Tree::new("full", &[]).health();
+        let mut health = read(&Tree::new(&[]));
         for (mount, is_read_only) in [("/", false), ("/cdrom", true)] {
             let (mount, fs) = (mount.to_owned(), "ext4".to_owned());
             health.disks.push(Disk { mount, fs, total_bytes: 100, available_bytes: 1, used_percent: 99, is_read_only });

@@ -1,14 +1,13 @@
 //! `perchd check`: what a configuration comes to, or the first thing that is wrong with it.
 
-use crate::cli::{configured, say, usage, value};
+use crate::cli::{Which, Word, next, say, surplus};
 use crate::config::{Config, Tls};
 use crate::error::Error;
 use crate::http;
 use crate::server::Server;
 use crate::tool::{Catalog, Effect};
-use lexopt::{Arg, Parser};
+use lexopt::Parser;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 const HELP: &str = "\
 Reads the configuration and prints what it comes to, or the first thing that
@@ -16,23 +15,23 @@ is wrong with it. Changes nothing.
 
 Usage: perchd check [FILE]
 
-  FILE                  The configuration [/etc/perchd/perchd.toml]
+  FILE                  The configuration [the one that `perchd serve` takes]
 
 Exit: 0 if it is good, 78 if it is not.
 ";
 
 /// Prints what holds.
 pub(super) fn run(mut words: Parser) -> Result<(), Error> {
-    let mut file = None;
-    while let Some(word) = words.next().map_err(usage)? {
+    let mut which = Which::default();
+    while let Some(word) = next(&mut words)? {
         match word {
-            Arg::Short('h') | Arg::Long("help") => return say(HELP),
-            Arg::Long("config") if file.is_none() => file = Some(PathBuf::from(value(&mut words)?)),
-            Arg::Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
-            other => return Err(usage(other.unexpected())),
+            Word::Option(name) if name == "help" => return say(HELP),
+            Word::Option(name) => which.take(&name, &mut words)?,
+            Word::Value(file) if which.file.is_none() => which.file = Some(file.into()),
+            Word::Value(text) => return Err(surplus(&text)),
         }
     }
-    let config = configured(file.as_deref())?;
+    let config = which.config()?;
     let server = Server::new(config.clone()).builtin();
     say(&effective(&config, &server.checked()?))
 }

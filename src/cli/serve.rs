@@ -1,56 +1,53 @@
 //! `perchd serve`.
 
-use crate::cli::{configured, help, say, unknown, usage, value};
-use crate::config::{self, Auth, Config};
+use crate::cli::{Which, Word, help, next, say, surplus, unknown, value};
+use crate::config::{Auth, Config};
 use crate::error::Error;
 use crate::http::connect;
 use crate::server::{Bound, Server};
-use lexopt::{Arg, Parser};
+use lexopt::Parser;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 /// What the command line said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
-    file: Option<PathBuf>,
+    which: Which,
     listen: Option<SocketAddr>,
-    state: Option<PathBuf>,
     auth: Option<Auth>,
 }
 
 impl Options {
     /// Takes the option `name`.
-    pub(super) fn take(&mut self, name: &str, value: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+    pub(super) fn take(&mut self, name: &str, words: &mut Parser) -> Result<(), Error> {
         match name {
             "listen" => {
-                let value = value()?;
+                let value = value(words)?;
                 let address = value.replacen("localhost:", "127.0.0.1:", 1).parse();
                 self.listen =
                     Some(address.map_err(|_| unknown(format!("--listen {value}: not ADDRESS:PORT, such as 127.0.0.1:8787")))?);
             }
-            "config" => self.file = Some(PathBuf::from(value()?)),
-            "state" => self.state = Some(PathBuf::from(value()?)),
             "auth" => {
-                let value = value()?;
+                let value = value(words)?;
                 self.auth = Some(
                     Auth::parse(&value)
                         .ok_or_else(|| unknown(format!("--auth {value}: not `demo`, `open`, `users` or `pairing`")))?,
                 );
             }
-            other => return Err(unknown(format!("there is no option --{other}"))),
+            other => self.which.take(other, words)?,
         }
         Ok(())
     }
 
-    fn config(self) -> Result<Config, Error> {
-        let mut config = match (self.file, self.state.clone()) {
-            // Without a file, the folder that is named is all that is missing.
-            (None, Some(state)) if !Path::new(config::FILE).exists() => Config::with_state(state),
-            (file, _) => configured(file.as_deref())?,
-        };
+    /// Whether nothing was said.
+    pub(super) fn is_empty(&self) -> bool {
+        let Options { which: Which { file, state }, listen, auth } = self;
+        file.is_none() && state.is_none() && listen.is_none() && auth.is_none()
+    }
+
+    fn config(&self) -> Result<Config, Error> {
+        let mut config = self.which.config()?;
         config.listen = self.listen.map_or(config.listen, |listen| vec![listen]);
-        config.state = self.state.unwrap_or(config.state);
         config.auth = self.auth.unwrap_or(config.auth);
         Ok(config)
     }
@@ -58,24 +55,21 @@ impl Options {
 
 /// Serves until SIGTERM.
 pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> {
-    while let Some(word) = words.next().map_err(usage)? {
+    while let Some(word) = next(&mut words)? {
         match word {
-            Arg::Short('h') | Arg::Long("help") => return say(help::TEXT),
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                options.take(&name, || value(&mut words))?;
-            }
-            other => return Err(usage(other.unexpected())),
+            Word::Option(name) if name == "help" => return say(help::SERVE),
+            Word::Option(name) => options.take(&name, &mut words)?,
+            Word::Value(text) => return Err(surplus(&text)),
         }
     }
     crate::log::start();
-    let config = options.clone().config()?;
+    let config = options.config()?;
     let auth = config.auth;
     let name = config.name.clone();
     let has_file = config.file.is_some();
     let mut server = Server::new(config).builtin();
     if has_file {
-        server = server.reread(move || options.clone().config());
+        server = server.reread(move || options.config());
     }
     let bound = server.bind()?;
     say(&greeting(&bound, &name, auth))?;
@@ -87,8 +81,9 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
     let address = bound.address();
     let scheme = if bound.is_tls() { "https" } else { "http" };
     let origin = match address.ip() {
-        ip if ip == Ipv4Addr::LOCALHOST => format!("{scheme}://localhost:{}", address.port()),
-        _ => format!("{scheme}://{address}"),
+        // One of its own, which stands for no other.
+        ip if ip.is_loopback() && ip != Ipv4Addr::LOCALHOST => format!("{scheme}://{address}"),
+        _ => bound.origin(),
     };
     let mode = match auth {
         Auth::Demo => "demo: any e-mail address and any password sign in",

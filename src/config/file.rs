@@ -3,6 +3,7 @@
 use super::declared::{PromptTable, ResourceTable, ToolTable};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -24,6 +25,10 @@ pub(super) struct File {
     pub(super) auth: AuthTable,
     pub(super) tls: Option<Placed<TlsTable>>,
     pub(super) tools: ToolsTable,
+    pub(super) system: SystemTable,
+    pub(super) sensors: SensorsTable,
+    pub(super) folder: Vec<FolderTable>,
+    pub(super) wake: BTreeMap<Placed<String>, WakeTable>,
     pub(super) limits: LimitsTable,
     pub(super) tool: Vec<Placed<ToolTable>>,
     pub(super) resource: Vec<Placed<ResourceTable>>,
@@ -80,6 +85,39 @@ pub(super) struct TlsTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ToolsTable {
     pub(super) hide: Vec<Placed<String>>,
+}
+
+/// `[system]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SystemTable {
+    pub(super) root: Option<Placed<PathBuf>>,
+}
+
+/// `[sensors]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SensorsTable {
+    pub(super) enabled: bool,
+}
+
+/// `[[folder]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FolderTable {
+    pub(super) name: Placed<String>,
+    pub(super) path: Placed<PathBuf>,
+    #[serde(default)]
+    pub(super) write: bool,
+    pub(super) max_bytes: Option<Placed<usize>>,
+}
+
+/// `[wake.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WakeTable {
+    pub(super) mac: Placed<String>,
+    pub(super) broadcast: Option<Placed<String>>,
 }
 
 /// `[limits]`.

@@ -1,23 +1,24 @@
 //! What the operator decides, already checked: from a TOML file, or what holds without one.
 
+mod allowed;
 pub(crate) mod declared;
 mod file;
 pub(crate) mod gpio;
+mod places;
 mod read;
 mod text;
 
+pub use allowed::{Allowed, Folder, WakeHost};
 pub use declared::Declared;
 pub use gpio::Gpio;
+pub use places::{FILE, find, place};
+pub(crate) use read::user_name;
 
 use crate::error::{Error, Exit};
 use crate::limits;
 pub use crate::oauth::User;
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-
-/// Where the configuration is looked for.
-pub const FILE: &str = "/etc/perchd/perchd.toml";
 
 /// Who may sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub struct Config {
     pub allow_plain: bool,
     /// Tools of the box that are not offered.
     pub hidden: Vec<String>,
+    /// What of the box is switched on.
+    pub allowed: Allowed,
     /// How much the board gives at once.
     pub limits: Limits,
     /// Tools, resources and prompts of the owner's own.
@@ -139,7 +142,7 @@ impl Config {
     /// # Errors
     /// When the environment names no home, so that there is no place for the state.
     pub fn unconfigured() -> Result<Self, Error> {
-        state_folder().map(Config::with_state)
+        places::state_folder(None).map(Config::with_state)
     }
 
     /// The same, with the state in this folder.
@@ -159,6 +162,7 @@ impl Config {
             tls: Tls::Off,
             allow_plain: false,
             hidden: Vec::new(),
+            allowed: Allowed::default(),
             limits: Limits::default(),
             declared: Declared::default(),
             gpio: Gpio::default(),
@@ -222,20 +226,6 @@ impl Config {
                       ssh -L 8787:localhost:8787 BOARD";
         Err(Error::new(Exit::Config, what).at(format!("--listen {address}")).remedy(remedy))
     }
-}
-
-/// `$XDG_STATE_HOME/perchd`, or what stands for it (XDG Base Directory Specification 0.8); under systemd, the folder that
-/// it made (systemd.exec(5), `StateDirectory`).
-fn state_folder() -> Result<PathBuf, Error> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(given) = absolute("STATE_DIRECTORY") {
-        return Ok(given);
-    }
-    let home = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    home.map(|home| home.join("perchd")).ok_or_else(|| {
-        let what = "there is no place for the key ring: neither XDG_STATE_HOME nor HOME is set";
-        Error::new(Exit::Config, what).remedy("Name a folder with --state.")
-    })
 }
 
 fn host_name() -> String {

@@ -22,10 +22,11 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     let file: File = toml::from_str(text).map_err(|error| source.unread(&error))?;
     let state = match &file.state {
         Some(state) => source.absolute(state)?,
-        None => super::state_folder()?,
+        None => super::places::state_folder(Some(path))?,
     };
     let defaults = Config::with_state(state);
     let name = file.name.as_ref().map_or(Ok(defaults.name), |name| source.checked(name, board_name))?;
+    let allowed = source.allowed(&file)?;
     let listen = file.listen.map_or(Ok(defaults.listen), |listen| source.each(&listen.0, text::address))?;
     let is_far = listen.iter().any(|address| !address.ip().is_loopback());
     let (auth, users) = source.auth(&file.auth, is_far)?;
@@ -48,6 +49,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         tls,
         allow_plain,
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
+        allowed,
         limits: source.limits(&file.limits)?,
         declared,
         gpio: source.gpio(&file.gpio)?,
@@ -212,7 +214,7 @@ fn audience_name(name: &str) -> Result<String, String> {
     Err("an audience is a word of 1 to 64 letters, digits and marks, the same on every board that shares the keys".to_owned())
 }
 
-fn user_name(name: &str) -> Result<String, String> {
+pub(crate) fn user_name(name: &str) -> Result<String, String> {
     let is_good = (1..=limits::SUBJECT_BYTES).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c.is_whitespace());
     if is_good {
         Ok(name.to_owned())

@@ -10,6 +10,7 @@ mod guard;
 mod hashing;
 mod home;
 mod oauth;
+mod owner;
 mod page;
 mod replay;
 mod reply;
@@ -64,6 +65,9 @@ impl Link {
         Link { peer: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), local: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), is_tls: false };
 }
 
+/// Remembers what was revoked, or says why it cannot.
+pub(crate) type Keep = Box<dyn Fn(&str) -> Result<(), Error>>;
+
 /// What a service is made of.
 pub(crate) struct Parts {
     /// Where it listens, by the first of its listeners.
@@ -79,7 +83,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) audit: Box<dyn Audit>,
     /// Remembers what was revoked.
-    pub(crate) keep: Box<dyn Fn(&str)>,
+    pub(crate) keep: Keep,
 }
 
 /// What a server says of itself, whatever it offers.
@@ -118,12 +122,12 @@ pub(crate) struct Service {
     identity: Identity,
     port: u16,
     hashing: Hashing,
-    keys: Rc<KeyRing>,
+    keys: RefCell<Rc<KeyRing>>,
     authority: Authority,
     clock: Clock,
     random: Kernel,
     audit: Box<dyn Audit>,
-    keep: Box<dyn Fn(&str)>,
+    keep: Keep,
     streams: Streams,
     calls: Calls,
     asks: Asks,
@@ -152,7 +156,7 @@ impl Service {
             port: parts.port,
             hashing: Hashing::default(),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
-            keys: parts.keys,
+            keys: RefCell::new(parts.keys),
             clock: parts.clock,
             random: Kernel::new(),
             audit: parts.audit,
@@ -196,10 +200,7 @@ impl Service {
         self.authority.reload(settings(&config, &catalog, &hosts));
         self.streams.limit(config.limits.streams);
         self.hosts.replace(Rc::new(hosts));
-        let engine = self.identity.engine(catalog, &self.keys);
-        #[cfg(feature = "tasks")]
-        let engine = engine.take_tasks(&self.engine());
-        self.engine.replace(Rc::new(engine));
+        self.offer(catalog);
         let before = self.config.replace(Rc::new(config));
         self.ca.replace(ca);
         self.end_streams_since(&before);
@@ -222,6 +223,14 @@ impl Service {
         self.streams.end_where(|standing| before.auth != config.auth || is_gone(standing.subject));
     }
 
+    /// Offers this from now on, under the keys that hold now.
+    fn offer(&self, catalog: Catalog) {
+        let engine = self.identity.engine(catalog, &self.keys());
+        #[cfg(feature = "tasks")]
+        let engine = engine.take_tasks(&self.engine());
+        self.engine.replace(Rc::new(engine));
+    }
+
     /// What holds now.
     pub(crate) fn config(&self) -> Rc<Config> {
         Rc::clone(&self.config.borrow())
@@ -230,6 +239,11 @@ impl Service {
     /// The names under which the server answers.
     fn hosts(&self) -> Rc<Hosts> {
         Rc::clone(&self.hosts.borrow())
+    }
+
+    /// The keys that seal sessions.
+    fn keys(&self) -> Rc<KeyRing> {
+        Rc::clone(&self.keys.borrow())
     }
 
     /// What answers messages. A request that has begun goes on with the one that it began with.
@@ -271,10 +285,15 @@ impl Service {
     /// Writes down what was revoked by the request that ends now, if anything was, and ends its streams. A sign-in that a
     /// newer one has taken the place of is not written down, but its streams end as well.
     fn keep_revoked(&self) {
-        if let Some(text) = self.authority.denied_text() {
-            (self.keep)(&text);
+        if let Err(error) = self.kept_revoked() {
+            log::error!("{error}");
         }
+    }
+
+    fn kept_revoked(&self) -> Result<(), Error> {
+        let kept = self.authority.denied_text().map_or(Ok(()), |text| (self.keep)(&text));
         self.end_revoked_streams();
+        kept
     }
 
     fn end_revoked_streams(&self) {

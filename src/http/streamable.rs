@@ -137,7 +137,7 @@ pub(crate) fn status_code(status: u16) -> StatusCode {
 fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) -> Reply {
     let session = Session::open(&service.world(), peer, client.principal);
     let mut reply = reply::json(StatusCode::OK, answer);
-    if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys)) {
+    if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys())) {
         reply.headers_mut().insert(SESSION_ID, id);
     }
     reply
@@ -287,7 +287,7 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
 fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
     let Some(id) = stateless::only(headers, SESSION_ID) else { return Ok(None) };
-    let session = Session::read(&service.world(), &service.keys, id.as_bytes(), principal);
+    let session = Session::read(&service.world(), &service.keys(), id.as_bytes(), principal);
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
         None => Err(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found())),

@@ -55,7 +55,7 @@ impl Authority {
         let parameters = Parameters::parse(query.as_bytes(), limits::QUERY_BYTES)?;
         let client_id = parameters.one("client_id")?.unwrap_or_default();
         let client =
-            Client::open(&self.ring, client_id).map_err(|_| Error::unknown_client("This client is not registered here."))?;
+            Client::open(&self.ring(), client_id).map_err(|_| Error::unknown_client("This client is not registered here."))?;
         let redirect_uri = parameters.required("redirect_uri", "redirect_uri is missing.")?;
         let redirect_uri = RedirectUri::parse(redirect_uri, &self.settings().redirect_uris).map_err(Error::unknown_client)?;
         if !client.has(&redirect_uri) {

@@ -71,7 +71,7 @@ impl Authority {
             Asker::Browser { redirect_uri, state, challenge } => {
                 let deadline = Deadline::after(limits::CODE_SECS, world.now, self.boot);
                 let code = Code { deadline, redirect_uri: redirect_uri.exact(), challenge: *challenge, allowance };
-                let code = code.seal(&self.ring)?;
+                let code = code.seal(&self.ring())?;
                 let granted = [("code", code.as_str()), ("iss", &base.origin)];
                 let parameters: Vec<_> = granted.into_iter().chain(state.as_deref().map(|state| ("state", state))).collect();
                 Step::Redirect(redirect_uri.with(&parameters))

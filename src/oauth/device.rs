@@ -76,7 +76,7 @@ impl Authority {
 
     fn begun(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
-        let client = Client::authenticate(&self.ring, &parameters, authorization)?;
+        let client = Client::authenticate(&self.ring(), &parameters, authorization)?;
         if !client.is_device {
             return Err(Error::unauthorized_client());
         }
@@ -95,7 +95,7 @@ impl Authority {
             state: State::Open,
         };
         let (user_code, device_code) = (device.user_code, DeviceCode { id: device.id, client: client.tag, deadline });
-        let device_code = device_code.seal(&self.ring)?;
+        let device_code = device_code.seal(&self.ring())?;
         let begun = self.waiting.borrow_mut().begin(world.now, device);
         begun.map_err(|_| Error::temporarily_unavailable("too many devices wait"))?;
         Ok(json(&Response {
@@ -127,7 +127,7 @@ impl Authority {
         parameters: &Parameters<'_>,
     ) -> Result<Vec<u8>, Error> {
         let text = parameters.required("device_code", "device_code is missing.")?;
-        let code = DeviceCode::open(&self.ring, text).map_err(|Forged| Error::invalid_grant("device code not sealed here"))?;
+        let code = DeviceCode::open(&self.ring(), text).map_err(|Forged| Error::invalid_grant("device code not sealed here"))?;
         if code.client != client.tag {
             return Err(Error::invalid_grant("device code of another client"));
         }

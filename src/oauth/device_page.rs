@@ -60,14 +60,14 @@ impl Authority {
     fn code_page(&self, world: &World<'_>, browser: Browser, user_code: String, message: Option<&'static str>) -> Step {
         let deadline = Deadline::after(limits::LOGIN_SECS, world.now, self.boot);
         let fields = browser.write(deadline.write(Writer::<32>::new())).finish();
-        match fields.map(|fields| self.ring.seal(Purpose::CodePage, &fields)) {
+        match fields.map(|fields| self.ring().seal(Purpose::CodePage, &fields)) {
             Ok(transaction) => Step::Code(Box::new(CodePage { user_code, message, transaction, cookie: browser.cookie() })),
             Err(full) => Step::Refuse(full.into()),
         }
     }
 
     fn open_code_page(&self, text: &str) -> Result<(Browser, Deadline), Forged> {
-        let opened = self.ring.open(Purpose::CodePage, text.as_bytes())?;
+        let opened = self.ring().open(Purpose::CodePage, text.as_bytes())?;
         let mut fields = Reader::new(&opened);
         let deadline = Deadline::read(&mut fields)?;
         let browser = Browser::read(&mut fields)?;

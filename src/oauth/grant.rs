@@ -26,7 +26,8 @@ impl Authority {
         let text = parameters.required("code", "code is missing.")?;
         let redirect_uri = parameters.required("redirect_uri", "redirect_uri is missing.")?;
         let verifier = parameters.required("code_verifier", "code_verifier is missing.")?;
-        let opened = self.ring.open(Purpose::Code, text.as_bytes()).map_err(|_| Error::invalid_grant("code not sealed here"))?;
+        let opened =
+            self.ring().open(Purpose::Code, text.as_bytes()).map_err(|_| Error::invalid_grant("code not sealed here"))?;
         let code = Code::read(&opened).map_err(|_| Error::invalid_grant("code of another shape"))?;
         if code.deadline.is_past(world.now, self.boot) {
             return Err(Error::invalid_grant("code expired or of an earlier boot"));
@@ -61,7 +62,7 @@ impl Authority {
             return Err(Error::invalid_grant("refresh token over plain HTTP"));
         }
         let opened = self
-            .ring
+            .ring()
             .open(Purpose::Refresh, text.as_bytes())
             .map_err(|_| Error::invalid_grant("refresh token not sealed here"))?;
         let token = Token::read(&opened).map_err(|_| Error::invalid_grant("refresh token of another shape"))?;

@@ -73,7 +73,7 @@ impl Authority {
     /// # Errors
     /// [`Forged`] for what was not sealed here, or by a key that has left the ring.
     pub fn inspect(&self, world: &World<'_>, text: &str) -> Result<Inspection, Forged> {
-        let opened = |purpose| self.ring.open(purpose, text.as_bytes());
+        let opened = |purpose| self.ring().open(purpose, text.as_bytes());
         if let Ok(payload) = opened(Purpose::Access) {
             return Ok(self.of_token(world, Kind::AccessToken, &Token::read(&payload)?));
         }
@@ -83,7 +83,7 @@ impl Authority {
         if let Ok(payload) = opened(Purpose::Code) {
             return Ok(self.of_code(world, &Code::read(&payload)?));
         }
-        let Registered { client, born_unix } = Client::registered(&self.ring, text)?;
+        let Registered { client, born_unix } = Client::registered(&self.ring(), text)?;
         Ok(Inspection {
             kind: Kind::ClientId,
             state: State::Good,

@@ -9,7 +9,7 @@ use super::resource::Target;
 use crate::audit::Event;
 use crate::error::{Error, Exit};
 use crate::limits;
-use crate::principal::{GrantId, Scopes};
+use crate::principal::{ClientTag, GrantId, Scopes};
 use crate::seal::Purpose;
 use crate::world::World;
 
@@ -24,6 +24,13 @@ pub struct Mint<'a> {
     pub scopes: &'a str,
     /// How long it lasts, at most [`limits::STATIC_SECS`].
     pub secs: u64,
+}
+
+impl Mint<'_> {
+    /// What stands for a client in tokens of this name. A space is in no `client_id`, so that no client is taken for it.
+    pub fn client(name: &str) -> ClientTag {
+        tag(&format!("token {name}"))
+    }
 }
 
 impl Authority {
@@ -43,13 +50,12 @@ impl Authority {
         }
         let settings = self.settings();
         let base = settings.bases.first().ok_or_else(|| Error::new(Exit::Config, "the server has no address"))?;
-        // A space is in no `client_id`, so that no client is taken for it.
-        let client = tag(&format!("token {name}"));
+        let client = Mint::client(name);
         let (grant, epoch) = (GrantId(world.bytes()), self.denied.borrow().epoch());
         let allowance =
             Allowance { grant, epoch, client, target: Target::whole(base), way: Way::Made, subject, scopes: scopes.as_str() };
         let token = Token { life: Life::lasting(secs, world.now, self.boot), counter: 0, allowance };
-        let text = token.seal(&self.ring, Purpose::Access).map_err(|full| Error::new(Exit::Software, full.to_string()))?;
+        let text = token.seal(&self.ring(), Purpose::Access).map_err(|full| Error::new(Exit::Software, full.to_string()))?;
         world.audit.record(&Event::TokenMinted { name, subject, client, grant, scopes: scopes.as_str(), secs });
         Ok(text)
     }

@@ -137,7 +137,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Authority {
     settings: RefCell<Rc<Settings>>,
-    ring: Rc<KeyRing>,
+    ring: RefCell<Rc<KeyRing>>,
     boot: Boot,
     spent: RefCell<Spent>,
     families: RefCell<Families>,
@@ -159,7 +159,7 @@ impl Authority {
         let throttle = |each, all| RefCell::new(Throttle::new(each, all));
         Authority {
             settings: RefCell::new(Rc::new(settings)),
-            ring,
+            ring: RefCell::new(ring),
             boot: Boot(short),
             spent: RefCell::default(),
             families: RefCell::default(),
@@ -189,6 +189,16 @@ impl Authority {
     /// Lets the owner decide anew. What was signed in to before goes on, as far as it is still allowed.
     pub fn reload(&self, settings: Settings) {
         self.settings.replace(Rc::new(settings));
+    }
+
+    /// Seals with another ring from now on. What the one before has sealed is good as far as the new one opens it.
+    pub fn rekey(&self, ring: Rc<KeyRing>) {
+        self.ring.replace(ring);
+    }
+
+    /// The ring that seals now.
+    fn ring(&self) -> Rc<KeyRing> {
+        Rc::clone(&self.ring.borrow())
     }
 
     /// What the owner has decided, as it stands now.

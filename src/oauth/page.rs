@@ -79,14 +79,14 @@ pub struct Page {
 
 impl Authority {
     pub(super) fn sign_in_page(&self, transaction: &Transaction, message: Option<&'static str>) -> Step {
-        match transaction.for_sign_in(&self.ring) {
+        match transaction.for_sign_in(&self.ring()) {
             Ok(text) => Step::SignIn(Box::new(self.page(transaction, text, None, message))),
             Err(full) => Step::Refuse(full.into()),
         }
     }
 
     pub(super) fn consent_page(&self, transaction: &Transaction, subject: &Subject, message: Option<&'static str>) -> Step {
-        match transaction.for_consent(&self.ring, subject) {
+        match transaction.for_consent(&self.ring(), subject) {
             Ok(text) => Step::Consent(Box::new(self.page(transaction, text, Some(subject.to_string()), message))),
             Err(full) => Step::Refuse(full.into()),
         }

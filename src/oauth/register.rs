@@ -61,7 +61,7 @@ impl Authority {
         let redirect_uris = self.redirect_uris(request.redirect_uris.as_deref().unwrap_or_default(), grants.has_code)?;
         let name: Name = cleaned(request.client_name.as_deref().unwrap_or_default());
         let registering = Registering { redirect_uris: &redirect_uris, name: &name, is_device: grants.has_device };
-        let client_id = Client::seal(world, &self.ring, &registering)?;
+        let client_id = Client::seal(world, &self.ring(), &registering)?;
         let redirect_host = redirect_uris.first().map_or("", RedirectUri::host);
         world.audit.record(&Event::Registered { name: &name, redirect_host });
         let application_type = request.application_type.as_deref().filter(|kind| matches!(*kind, "native" | "web"));

@@ -25,11 +25,11 @@ impl Authority {
 
     fn revoked(&self, world: &World<'_>, form: &[u8], authorization: Option<&[u8]>) -> Result<(), Error> {
         let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
-        let client = Client::authenticate(&self.ring, &parameters, authorization)?;
+        let client = Client::authenticate(&self.ring(), &parameters, authorization)?;
         let text = parameters.required("token", "token is missing.")?.as_bytes();
         // RFC 7009 2.1: token_type_hint saves a search, and there is none.
         for purpose in [Purpose::Refresh, Purpose::Access] {
-            let Ok(opened) = self.ring.open(purpose, text) else { continue };
+            let Ok(opened) = self.ring().open(purpose, text) else { continue };
             let Ok(token) = Token::read(&opened) else { continue };
             let is_own = token.allowance.client == client.tag;
             // One that is dead already takes no room on the list.
@@ -86,7 +86,7 @@ impl Authority {
     /// [`Forged`] for what is none of ours.
     pub fn revoke_token(&self, world: &World<'_>, text: &str) -> Result<GrantId, Forged> {
         for purpose in [Purpose::Access, Purpose::Refresh, Purpose::Code] {
-            let Ok(opened) = self.ring.open(purpose, text.as_bytes()) else { continue };
+            let Ok(opened) = self.ring().open(purpose, text.as_bytes()) else { continue };
             if purpose == Purpose::Code {
                 let Code { allowance, .. } = Code::read(&opened)?;
                 self.take(world, &allowance, world.now.unix);

@@ -53,7 +53,7 @@ impl Authority {
 
     fn issued(&self, world: &World<'_>, base: &Base, form: &[u8], authorization: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
-        let client = Client::authenticate(&self.ring, &parameters, authorization)?;
+        let client = Client::authenticate(&self.ring(), &parameters, authorization)?;
         match parameters.required("grant_type", "grant_type is missing.")? {
             "authorization_code" => self.exchange(world, base, &client, &parameters),
             "refresh_token" => self.refresh(world, base, &client, &parameters),
@@ -70,8 +70,9 @@ impl Authority {
         let is_protected = base.is_protected();
         let expires_in = if is_protected { limits::ACCESS_SECS } else { limits::PLAIN_ACCESS_SECS };
         let token = Token { life: Life::lasting(expires_in, world.now, self.boot), counter, allowance: access };
-        let access_token = token.seal(&self.ring, Purpose::Access)?;
-        let refresh = is_protected.then(|| Token { life, counter, allowance }.seal(&self.ring, Purpose::Refresh)).transpose()?;
+        let access_token = token.seal(&self.ring(), Purpose::Access)?;
+        let refresh =
+            is_protected.then(|| Token { life, counter, allowance }.seal(&self.ring(), Purpose::Refresh)).transpose()?;
         let Allowance { subject, client, grant, scopes, .. } = access;
         world.audit.record(&Event::TokenIssued { subject, client, grant, grant_type });
         Ok(json(&Response {

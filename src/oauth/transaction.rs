@@ -184,7 +184,7 @@ impl Authority {
         rest: impl FnOnce(&mut Reader<'_>) -> Result<T, Forged>,
     ) -> Result<(Transaction, T), Error> {
         let read = || {
-            let opened = self.ring.open_within::<BYTES>(purpose, text.as_bytes())?;
+            let opened = self.ring().open_within::<BYTES>(purpose, text.as_bytes())?;
             let mut fields = Reader::new(&opened);
             let transaction = Transaction::read(&mut fields, &self.settings().redirect_uris)?;
             let rest = rest(&mut fields)?;

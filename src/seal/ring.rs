@@ -101,6 +101,11 @@ impl KeyRing {
         text
     }
 
+    /// How many keys are on it: the one that seals, and those that still open.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// When the current key was made, in seconds since 1970. No clock is right that says an earlier time.
     pub fn born(&self) -> u64 {
         self.current().born

@@ -28,8 +28,10 @@ impl Bench {
         let state = std::env::temp_dir().join(format!("perchd-fuzz-{}", std::process::id()));
         let config = Config { auth: Auth::Open, tls: Source::Own, ..Config::with_state(state) };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787));
-        let service = Server::new(config).builtin().service(&[address], Box::new(Nothing)).expect("a server");
-        let (service, tls) = (service.service, service.tls.expect("TLS"));
+        let tls = Tls::open(&config).expect("a certificate");
+        let service =
+            Server::new(config).builtin().service(&[address], tls.clone(), Box::new(Nothing)).expect("a server").service;
+        let tls = tls.expect("TLS");
         Bench { runtime: runtime().expect("a runtime"), service, tls }
     }
 

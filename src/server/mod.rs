@@ -2,17 +2,21 @@
 
 pub(crate) mod certificate;
 mod conn;
+pub(crate) mod control;
+pub(crate) mod desk;
+pub(crate) mod first;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod listen;
 mod offer;
-mod state;
+mod signals;
+pub(crate) mod state;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod tls;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Nothing};
 use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
 use crate::error::{Error, Exit};
@@ -20,8 +24,11 @@ use crate::http::{Identity, Parts, Service};
 use crate::limits;
 use crate::log::Stderr;
 use crate::mcp::Implementation;
+use crate::server::control::Control;
+use crate::server::desk::Desk;
 use crate::server::offer::{Offer, Reload, Reread};
-use crate::server::state::State;
+use crate::server::signals::Signals;
+use crate::server::state::{Lock, State};
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
 use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
@@ -34,7 +41,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 /// A server that is being put together.
 #[derive(Debug)]
@@ -160,10 +167,16 @@ impl Server {
         let address = |listener: &StdListener| listener.local_addr();
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let Served { service, tls, bank, reload } = self.service(&addresses, Box::new(Stderr::new()))?;
+        addresses.iter().try_for_each(|address| self.config.check(*address))?;
+        let state = State::open(&self.config.state)?;
+        let lock = state.lock()?.ok_or_else(|| in_use(&state))?;
+        let tls = Tls::open(&self.config)?;
+        let Served { service, tls, bank, reload } = self.service(&addresses, tls, Box::new(Stderr::new()))?;
+        let control = Control::open(state.folder());
+        let control = control.inspect_err(|error| log::error!("no command can reach this server: {error}")).ok();
         let runtime = runtime().map_err(unstarted)?;
         let signals = Signals::listen(&runtime, reload.is_some()).map_err(unstarted)?;
-        Ok(Bound { listeners, addresses, service, tls, bank, reload, runtime, signals })
+        Ok(Bound { listeners, addresses, service, tls, bank, reload, control, state, lock, runtime, signals })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -173,12 +186,26 @@ impl Server {
     /// When a tool is wrong, or the state cannot be read or written.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
-        let Served { service, tls, bank, .. } = self.service(&[address], Box::new(Stderr::new()))?;
+        self.config.check(address)?;
+        let tls = Tls::open(&self.config)?;
+        let Served { service, tls, bank, .. } = self.service(&[address], tls, Box::new(Stderr::new()))?;
         serve(vec![listener], service, tls, bank, Rc::default(), stop).await;
         Ok(())
     }
 
-    fn service(mut self, addresses: &[SocketAddr], audit: Box<dyn Audit>) -> Result<Served, Error> {
+    /// Where no server runs: what can be done with the state alone. `None` while a server runs, or something else uses it.
+    ///
+    /// # Errors
+    /// When a tool is wrong, or the state cannot be read.
+    pub(crate) fn desk(self) -> Result<Option<Offline>, Error> {
+        let state = State::open(&self.config.state)?;
+        let Some(lock) = state.lock()? else { return Ok(None) };
+        let listen = self.config.listen.clone();
+        let Served { service, .. } = self.service(&listen, None, Box::new(Nothing))?;
+        Ok(Some(Offline { desk: Desk::new(service, state, Rc::default()), _lock: lock }))
+    }
+
+    fn service(mut self, addresses: &[SocketAddr], tls: Option<Rc<Tls>>, audit: Box<dyn Audit>) -> Result<Served, Error> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -199,18 +226,13 @@ impl Server {
         let implementation = self.implementation.take();
         let implementation = implementation
             .unwrap_or_else(|| Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone()));
-        let keep = Box::new(move |text: &str| {
-            if let Err(error) = state.keep_revoked(text) {
-                log::error!("{error}");
-            }
-        });
+        let keep = Box::new(move |text: &str| state.keep_revoked(text));
         let catalog = self.offer.under(&self.config)?;
         if !self.config.gpio.lines.is_empty() {
             self.changes.get_or_insert_default();
         }
         let bank = Rc::clone(&self.offer.bank);
         bank.tell(&self.changes.clone().unwrap_or_default());
-        let tls = Tls::open(&self.config)?;
         let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
             config: self.config,
@@ -238,8 +260,17 @@ pub struct Bound {
     tls: Option<Rc<Tls>>,
     bank: Rc<Bank>,
     reload: Option<Reload>,
+    control: Option<Control>,
+    state: State,
+    lock: Lock,
     runtime: LocalRuntime,
     signals: Signals,
+}
+
+/// The state, while no server runs.
+pub(crate) struct Offline {
+    pub(crate) desk: Desk,
+    _lock: Lock,
 }
 
 /// A service, its TLS if it has any, its lines, and the way to reload them if there is one.
@@ -261,6 +292,11 @@ impl Bound {
         self.addresses[0]
     }
 
+    /// Where it is reached, under its first name.
+    pub fn origin(&self) -> String {
+        self.service.origin()
+    }
+
     /// Whether it speaks TLS.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
@@ -276,7 +312,7 @@ impl Bound {
     /// # Errors
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
-        let Bound { listeners, service, tls, bank, reload, runtime, signals, .. } = self;
+        let Bound { listeners, service, tls, bank, reload, control, state, lock, runtime, signals, .. } = self;
         runtime.block_on(async {
             let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
             let Signals { mut terminate, mut interrupt, hangup } = signals;
@@ -294,28 +330,20 @@ impl Bound {
             if let Some((reload, hangup)) = reload.zip(hangup) {
                 tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
+            let desk = Desk::new(Rc::clone(&service), state, Rc::clone(&connections));
+            let serving = control.map(|control| tokio::task::spawn_local(control.serve(desk)));
             serve(listeners, service, tls, bank, connections, stop).await;
+            serving.inspect(JoinHandle::abort);
             Ok(())
-        })
+        })?;
+        drop((runtime, lock));
+        Ok(())
     }
 }
 
-/// What the system sends. It is listened to before anybody is told that the server is there: until then, each of these
-/// would end the process on the spot.
-#[derive(Debug)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// Only where there is something to reload; else a terminal that is closed ends the server.
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    fn listen(runtime: &LocalRuntime, has_reload: bool) -> std::io::Result<Self> {
-        let _within = runtime.handle().enter();
-        let hangup = has_reload.then(|| signal(SignalKind::hangup())).transpose()?;
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
-    }
+fn in_use(state: &State) -> Error {
+    let remedy = "Stop it first (systemctl stop perchd), or name another folder with --state.";
+    Error::new(Exit::Config, "another perchd uses this state folder").at(state.folder().display()).remedy(remedy)
 }
 
 fn unstarted(error: std::io::Error) -> Error {
@@ -352,7 +380,7 @@ async fn serve(
         let _ = accepting.await;
     }
     keeping_alive.abort();
-    looking_after.inspect(tokio::task::JoinHandle::abort);
+    looking_after.inspect(JoinHandle::abort);
     match stop.drained().await {
         0 => log::debug!("all connections are closed"),
         left => log::warn!("{left} connections did not end in time and are cut off"),

@@ -39,7 +39,7 @@ impl Offer {
     pub(crate) fn under(&self, config: &Config) -> Result<Catalog, Error> {
         let mut catalog = Catalog::default();
         if self.has_box {
-            builtin::offer(&mut catalog)?;
+            builtin::offer(&mut catalog, config)?;
         }
         gpio::offer(&mut catalog, &config.gpio, &self.bank)?;
         for name in &config.hidden {

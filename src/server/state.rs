@@ -4,10 +4,12 @@
 use crate::error::{Error, Exit};
 use crate::seal::KeyRing;
 use crate::world::World;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -36,12 +38,40 @@ impl State {
         Ok(State { folder: folder.to_owned() })
     }
 
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps others from using this state for as long as the lock lives. `None` where somebody does already.
+    pub(crate) fn lock(&self) -> Result<Option<Lock>, Error> {
+        let folder = File::open(&self.folder).map_err(|error| unreadable(&self.folder, error))?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            // Some network file systems know no lock; whoever keeps his state there looks after it himself.
+            locked => {
+                let _ = locked.inspect_err(|error| log::debug!("the state folder cannot be locked: {error}"));
+                Ok(Some(Lock { _folder: folder }))
+            }
+        }
+    }
+
+    /// Whether there is a key ring.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.folder.join("keys").exists()
+    }
+
+    /// Writes another key ring in the place of the one that is there.
+    pub(crate) fn keep_keys(&self, keys: &KeyRing) -> Result<(), Error> {
+        self.write("keys", keys.to_text().as_bytes(), SECRET)
+    }
+
     /// The key ring; made on the first start.
     pub(crate) fn keys(&self, world: &World<'_>) -> Result<KeyRing, Error> {
         let path = self.folder.join("keys");
         let Some(text) = read(&path).map_err(|error| unreadable(&path, error))? else {
             let keys = KeyRing::generate(world);
-            self.write("keys", keys.to_text().as_bytes(), SECRET)?;
+            self.keep_keys(&keys)?;
             log::info!("made a key ring: {}", path.display());
             return Ok(keys);
         };
@@ -100,6 +130,11 @@ impl State {
             fs::remove_file(&next).or_else(|error| (error.kind() == io::ErrorKind::NotFound).then_some(()).ok_or(error))?;
             let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&next)?;
             file.write_all(bytes)?;
+            if geteuid().is_root() {
+                // Root works on the state of the server, which must be able to read it afterwards.
+                let folder = fs::metadata(&self.folder)?;
+                fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+            }
             file.sync_all()?;
             rename(&next, &path)?;
             File::open(&self.folder)?.sync_all()
@@ -109,6 +144,12 @@ impl State {
             Error::new(Exit::Config, "cannot write the state").at(path.display()).because(error).remedy(remedy)
         })
     }
+}
+
+/// The state is in use.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _folder: File,
 }
 
 /// Refuses a file that others can read. `what` is in it, in words.
@@ -121,7 +162,7 @@ pub(super) fn check_secret(path: &Path, what: &str) -> Result<(), Error> {
 }
 
 /// The text of a file; `None` if there is none.
-pub(super) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

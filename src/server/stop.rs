@@ -42,6 +42,11 @@ impl Stop {
         })
     }
 
+    /// How many connections there are.
+    pub(crate) fn count(&self) -> usize {
+        self.connections.get()
+    }
+
     /// Tells everybody.
     pub(crate) fn begin(&self) {
         self.is_stopping.set(true);

@@ -53,7 +53,7 @@ impl Board {
                 server.reread = Some(Reread(Box::new(reread)));
                 let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
                 let address = listener.local_addr().unwrap();
-                let Served { service, tls, bank, reload } = server.service(&[address], Box::new(Nothing)).unwrap();
+                let Served { service, tls, bank, reload } = server.service(&[address], None, Box::new(Nothing)).unwrap();
                 let (reload, reloaded) = (reload.unwrap(), Rc::clone(&service));
                 let until = async move {
                     while let Some(answer) = reloads.recv().await {

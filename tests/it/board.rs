@@ -60,14 +60,14 @@ impl Board {
 
     /// Starts a server with this configuration, on a free port of 127.0.0.1.
     pub(crate) fn configured(toml: &str) -> Board {
-        let state = std::rc::Rc::new(Folder::new());
-        std::fs::write(state.path().join(CONFIG), toml).unwrap();
-        Board::launch("", "info", 0, state, Vec::new())
+        Board::under(Vec::new(), toml)
     }
 
-    /// Starts a server under another program, which must become it: `env NAME=VALUE`, `strace -D`.
-    pub(crate) fn under(program: Vec<String>, auth: &'static str) -> Board {
-        Board::launch(auth, "info", 0, std::rc::Rc::new(Folder::new()), program)
+    /// The same under another program, which must become it: `env NAME=VALUE`, `strace -D`.
+    pub(crate) fn under(program: Vec<String>, toml: &str) -> Board {
+        let state = std::rc::Rc::new(Folder::new());
+        std::fs::write(state.path().join(CONFIG), toml).unwrap();
+        Board::launch("", "info", 0, state, program)
     }
 
     /// Writes another configuration, and has it read.
@@ -182,6 +182,10 @@ fn command_under(under: &[String]) -> Command {
     let mut words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_perchd")]);
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
-    command.env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+    // The machine's own perchd is none of ours.
+    for name in ["RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
+        command.env_remove(name);
+    }
+    command.env_remove("PERCHD_CONFIG").env_remove("PERCHD_LOG").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
     command
 }

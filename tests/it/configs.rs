@@ -129,6 +129,7 @@ fn every_key_stands_in_the_manual() {
             manual.contains(&format!("`{key}`"))
                 || manual.contains(&format!("[{key}]"))
                 || manual.contains(&format!("{key} ="))
+                || manual.contains(&format!("[{key}."))
                 || manual.contains(&format!("[auth.{key}.")),
             "{key}"
         );

@@ -293,7 +293,7 @@ fn output_without_end_is_cut_and_takes_no_memory() {
         let result = fault(&board, "fault", "flood", "1");
         assert_eq!(told(&result).len(), limits::OUTPUT_BYTES);
         assert_eq!(result["content"][1]["text"], "[Cut: the command printed more than 64 KiB; it was stopped there.]");
-        assert!(began.elapsed() < Duration::from_secs(1), "what only reads is stopped at once");
+        assert!(began.elapsed() < Duration::from_secs(5), "what only reads is stopped at once: to its end, it would take 16 s");
     }
     // What writes goes on to its end, and others are served meanwhile.
     let port = board.port;
@@ -301,7 +301,7 @@ fn output_without_end_is_cut_and_takes_no_memory() {
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     let sum = call(port, "add", &json!({"a": 2, "b": 3}));
-    assert!(told(&sum) == "5" && began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(told(&sum) == "5" && began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(!writing.is_finished());
     let result = writing.join().unwrap();
     assert_eq!(result["content"][1]["text"], "[Cut: the command printed more than 64 KiB; the rest was thrown away.]");
@@ -424,7 +424,7 @@ fn the_end_of_the_board_ends_its_commands() {
 
 #[test]
 fn a_tool_keeps_to_its_pace_and_runs_as_often_at_once_as_it_may() {
-    let (board, _folder) = board();
+    let (mut board, _folder) = board();
     let session = session(board.port);
     let mark = mark();
     let _wire = {
@@ -438,6 +438,10 @@ fn a_tool_keeps_to_its_pace_and_runs_as_often_at_once_as_it_may() {
     assert_eq!(told(&fault(&board, "paced", "nap", "1")), "rested\n");
     assert_eq!(told(&fault(&board, "paced", "nap", "1")), "rested\n");
     assert!(refusal(&fault(&board, "paced", "nap", "1")).contains("may not run that often"));
+    // A board that is killed cannot end what runs.
+    board.terminate();
+    board.wait();
+    until("its command ends", || alive(&mark) == 0);
 }
 
 const BESIDE: &str = r#"

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::similar_names)]
 
 mod board;
+mod boxed;
 mod cli;
-mod clock;
+mod commands;
 mod configs;
 mod declared;
 mod device;
@@ -14,6 +15,7 @@ mod fixtures;
 mod fleet;
 mod grant_abuse;
 mod http_abuse;
+mod init;
 mod limits;
 mod log;
 mod oauth;
@@ -33,4 +35,3 @@ mod tls;
 mod token_abuse;
 mod transcripts;
 mod wire;
-mod writes;

@@ -188,8 +188,8 @@ fn a_token_lists_and_calls_what_its_scopes_cover() {
     let client = Client::register(board.port);
     for (scopes, names) in [
         (&["math"][..], &["add", "calculate"][..]),
-        (&["system:read"], &["board_health"]),
-        (SCOPES, &["add", "calculate", "board_health"]),
+        (&["system:read"], &["board_health", "board_network", "top_processes"]),
+        (SCOPES, &["add", "calculate", "board_health", "board_network", "top_processes"]),
     ] {
         let tokens = client.sign_in(&format!("ada{}", scopes.len()), scopes);
         assert_eq!(tokens.scope, scopes.join(" "));

@@ -1,6 +1,6 @@
 //! What the board is, and how busy.
 
-use crate::builtin::system::root::Root;
+use crate::builtin::root::Root;
 use serde::Serialize;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Disks: what is mounted from a block device, and how full it is.
 
+use crate::builtin::root::Root;
 use crate::builtin::system::memory::Size;
-use crate::builtin::system::root::Root;
 use serde::Serialize;
 use std::fmt;
 

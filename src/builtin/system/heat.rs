@@ -1,6 +1,6 @@
 //! Temperatures, from the kernel's thermal zones and hardware monitors.
 
-use crate::builtin::system::root::Root;
+use crate::builtin::root::Root;
 use serde::Serialize;
 
 /// More temperatures are not read. A big PC has twenty.
@@ -28,8 +28,9 @@ pub(super) fn read(root: &Root) -> Vec<Temperature> {
     for monitor in root.names("/sys/class/hwmon", "hwmon") {
         let folder = format!("/sys/class/hwmon/{monitor}");
         let name = root.read(&format!("{folder}/name")).unwrap_or(monitor);
-        // The kernel shows each thermal zone a second time, as a monitor with underscores in its name.
-        if !zones.contains(&name) {
+        // The kernel shows each thermal zone a second time, as a monitor with underscores in its name. A thermometer on a
+        // 1-wire bus is none of the board's, and slow.
+        if !zones.contains(&name) && name != "w1_slave_temp" {
             found.extend(monitored(root, &folder, &name));
         }
     }

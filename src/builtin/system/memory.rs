@@ -1,6 +1,6 @@
 //! Memory and swap, from `/proc/meminfo`.
 
-use crate::builtin::system::root::Root;
+use crate::builtin::root::Root;
 use serde::Serialize;
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! What a Raspberry Pi's firmware says about its power supply, and about what it does against heat.
 
-use crate::builtin::system::root::Root;
+use crate::builtin::root::Root;
 use serde::Serialize;
 
 /// The firmware's word, as `vcgencmd get_throttled` prints it.

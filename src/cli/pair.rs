@@ -1,0 +1,93 @@
+//! `perchd pair`: a code for whoever stands at the board.
+
+use crate::cli::{Which, Word, next, remark, say, server, surplus, terminal, value, when};
+use crate::error::Error;
+use crate::oauth::Base;
+use crate::server::desk::{Answer, Request};
+use lexopt::Parser;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+
+const HELP: &str = "\
+Shows a code with which somebody may sign in once, within five minutes. The
+server must run, and let people in by code: mode = \"pairing\".
+
+Usage: perchd pair [OPTIONS]
+
+  --user NAME           As whom he signs in [owner]
+  --scope SCOPE         What he may allow a client at most; may be said several
+                        times [everything]
+  --config FILE         The configuration of the server
+  --state DIR           Its state folder
+
+Exit: 0 if there is a code, 69 if no server runs, 77 if it is another user's.
+";
+
+/// Asks for a code, and shows it.
+pub(super) fn run(mut words: Parser) -> Result<(), Error> {
+    let (mut which, mut user, mut scopes) = (Which::default(), "owner".to_owned(), Vec::new());
+    while let Some(word) = next(&mut words)? {
+        match word {
+            Word::Option(name) => match name.as_str() {
+                "help" => return say(HELP),
+                "user" => user = value(&mut words)?,
+                "scope" => scopes.push(value(&mut words)?),
+                other => which.take(other, &mut words)?,
+            },
+            Word::Value(text) => return Err(surplus(&text)),
+        }
+    }
+    show(&which, &user, &scopes)
+}
+
+/// The same for others who want one.
+pub(super) fn show(which: &Which, user: &str, scopes: &[String]) -> Result<(), Error> {
+    let scopes = (!scopes.is_empty()).then(|| scopes.join(" "));
+    let request = Request::Pair { user: user.to_owned(), scopes };
+    let Answer::Pairing { code, secs, origin } = server::ask(which, &request)? else { return Err(server::odd()) };
+    if !io::stdout().is_terminal() {
+        // A program wants the code alone.
+        remark(&format!("It lets `{user}` sign in once, within {}.\n", when::spoken(secs)));
+        return say(&format!("{code}\n"));
+    }
+    say(&card(user, &code, secs, &origin))
+}
+
+fn card(user: &str, code: &str, secs: u64, origin: &str) -> String {
+    let mut text =
+        format!("\n  {code}\n\nLets `{user}` sign in once, within {}: type it on the page that your\n", when::spoken(secs));
+    let _ = write!(text, "client opens in the browser. To connect a client, open\n\n  {origin}/\n\n");
+    let device = format!("{origin}/device");
+    let _ = write!(text, "A program without a browser shows a code of its own, which goes here:\n\n  {device}\n\n");
+    if let Some(picture) = terminal::qr(&device).filter(|_| !is_here(origin)) {
+        let _ = writeln!(text, "{picture}");
+    }
+    text
+}
+
+/// Whether a telephone would look for the address in itself.
+fn is_here(origin: &str) -> bool {
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    Base::new(&format!("http://{host}")).is_protected()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_that_a_telephone_can_reach_is_drawn() {
+        for (origin, is_drawn) in [
+            ("http://localhost:8787", false),
+            ("https://localhost:8787", false),
+            ("https://127.0.0.1:8787", false),
+            ("https://greenhouse.local:8787", true),
+            ("http://192.168.1.20:8787", true),
+        ] {
+            let card = card("owner", "ABCD-2345", 300, origin);
+            assert_eq!(card.contains('█'), is_drawn, "{origin}");
+            assert!(card.contains("ABCD-2345") && card.contains("5 minutes") && card.contains(&format!("{origin}/device")));
+            assert!(card.lines().all(|line| line.chars().count() <= 94), "{card}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `perchd passwd`: a password becomes the lines of a configuration.
+
+use crate::cli::{Word, next, remark, say, secret, surplus, terminal, unknown};
+use crate::config;
+use crate::error::{Error, Exit};
+use crate::limits;
+use crate::oauth::Phc;
+use crate::world::{Kernel, Random};
+use lexopt::Parser;
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+const HELP: &str = "\
+Asks for a password, twice, and prints the lines that let a user sign in with
+it. They hold a hash, which takes this board about 0.3 s to check; the password
+itself is kept nowhere.
+
+Usage: perchd passwd USER [--stdin]
+
+  --stdin               Read the password from stdin, once
+
+Put the lines into the configuration, and have it read: systemctl reload perchd
+";
+
+/// Asks, and prints the lines.
+pub(super) fn run(mut words: Parser) -> Result<(), Error> {
+    let (mut user, mut is_stdin) = (None, false);
+    while let Some(word) = next(&mut words)? {
+        match word {
+            Word::Option(name) if name == "help" => return say(HELP),
+            Word::Option(name) if name == "stdin" => is_stdin = true,
+            Word::Option(name) => return Err(unknown(format!("there is no option --{name}"))),
+            Word::Value(text) if user.is_none() => user = Some(text),
+            Word::Value(text) => return Err(surplus(&text)),
+        }
+    }
+    let user = user.ok_or_else(|| unknown("`passwd` needs the name of a user".to_owned()))?;
+    let user = config::user_name(&user)
+        .map_err(|what| Error::new(Exit::Usage, what).at(format!("`{user}`")).remedy("Such as: perchd passwd anna"))?;
+    let password = if is_stdin { secret::from_stdin("password", limits::PASSWORD_BYTES_MAX)? } else { asked(&user)? };
+    check(&password)?;
+    let phc = hash(&password);
+    say(&format!("[auth.users.{}]\npassword = \"{}\"\n", key(&user), phc.to_text()))?;
+    let place = config::find().unwrap_or_else(config::place);
+    remark(&format!("\nPut these lines into {},\nthen have it read: systemctl reload perchd\n", place.display()));
+    Ok(())
+}
+
+fn asked(user: &str) -> Result<Zeroizing<String>, Error> {
+    let nobody = || {
+        let remedy = "Hand the password in: perchd passwd USER --stdin < FILE";
+        Error::new(Exit::Usage, "nobody can be asked for a password: stdin is no terminal").remedy(remedy)
+    };
+    let first = terminal::hidden(&format!("Password for {user}: "))?.ok_or_else(nobody)?;
+    check(&first)?;
+    let second = terminal::hidden("Once more: ")?.ok_or_else(nobody)?;
+    if *first != *second {
+        return Err(Error::new(Exit::Usage, "the two passwords differ").remedy("Try again."));
+    }
+    Ok(first)
+}
+
+fn check(password: &str) -> Result<(), Error> {
+    let (least, most) = (limits::PASSWORD_BYTES_MIN, limits::PASSWORD_BYTES_MAX);
+    if password.len() < least || password.len() > most || password.chars().any(char::is_control) {
+        let what = format!("a password has {least} to {most} bytes, and nothing that cannot be typed");
+        return Err(Error::new(Exit::Usage, what).remedy("Four words that do not belong together are good, and easy to type."));
+    }
+    Ok(())
+}
+
+/// The hash, which costs this board as much as it should.
+fn hash(password: &str) -> Phc {
+    let salt = || {
+        let mut salt = [0; 16];
+        Kernel::new().fill(&mut salt);
+        salt
+    };
+    let began = Instant::now();
+    let least = Phc::make(password, limits::PASSWORD_ITERATIONS_MIN, salt());
+    let took = began.elapsed();
+    let iterations = Phc::calibrated(limits::PASSWORD_ITERATIONS_MIN, took);
+    if iterations == limits::PASSWORD_ITERATIONS_MIN {
+        let secs = took.as_secs_f32();
+        remark(&format!("This board is slow: to check the password takes it {secs:.1} s.\n"));
+        return least;
+    }
+    Phc::make(password, iterations, salt())
+}
+
+/// A user's name as a key of TOML: bare if it can be.
+fn key(user: &str) -> String {
+    let is_bare = user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    // JSON escapes what a basic string of TOML escapes, in the same way.
+    if is_bare { user.to_owned() } else { serde_json::Value::from(user).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_easily_guessed_or_cannot_be_typed_is_refused() {
+        for bad in ["", "short", "seven77", "with\nnewline", "tab\ttab\ttab", &"x".repeat(limits::PASSWORD_BYTES_MAX + 1)] {
+            let told = check(bad).unwrap_err().to_string();
+            assert!(told.starts_with("a password has 8 to 256 bytes"), "{told}");
+        }
+        assert!(check("eight888").is_ok() && check("ein schöner Tag").is_ok());
+    }
+
+    #[test]
+    fn a_name_is_a_key_of_toml() {
+        assert_eq!(["anna", "a-b_1", "ben@example.org"].map(key), ["anna", "a-b_1", "\"ben@example.org\""]);
+        assert_eq!(key("a\"b\\c"), r#""a\"b\\c""#);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the owner of the board does with a service from its terminal: no request reaches this.
+
+use crate::audit::Event;
+use crate::error::{Error, Exit};
+use crate::http::Service;
+use crate::oauth::{self, Inspection, Mint, Pairing};
+use crate::principal::{ClientTag, GrantId, Scopes};
+use crate::seal::{Forged, KeyRing};
+use std::rc::Rc;
+use std::time::Duration;
+
+impl Service {
+    /// The server under its first name, as other computers reach it.
+    pub(crate) fn origin(&self) -> String {
+        self.hosts().canonical().origin.into_string()
+    }
+
+    /// For how long it has been there.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    /// A code with which somebody may sign in once, and allow a client `scopes` at most.
+    pub(crate) fn pair(&self, subject: &str, scopes: Option<&str>) -> Result<Pairing, Error> {
+        let scopes = scopes.map(|scopes| self.known(scopes)).transpose()?;
+        let paired = self.authority.pair(&self.world(), subject, scopes);
+        paired.map_err(|error: oauth::Error| {
+            let remedy = "Let people in by code: mode = \"pairing\" under [auth] in the configuration, then reload perchd.";
+            Error::new(Exit::Config, error.description()).remedy(remedy)
+        })
+    }
+
+    fn known(&self, names: &str) -> Result<Scopes, Error> {
+        let all = self.authority.scopes();
+        if let Some(unknown) = names.split_whitespace().find(|name| !all.contains(name)) {
+            let remedy = format!("Name some of these: {}.", all.as_str());
+            return Err(Error::new(Exit::Usage, format!("there is no scope `{unknown}`")).remedy(remedy));
+        }
+        Ok(Scopes::parse(names, |_| true))
+    }
+
+    /// A token made by hand.
+    pub(crate) fn mint(&self, mint: &Mint<'_>) -> Result<String, Error> {
+        self.authority.mint(&self.world(), mint)
+    }
+
+    /// What a sealed text says.
+    pub(crate) fn inspect(&self, text: &str) -> Result<Inspection, Forged> {
+        self.authority.inspect(&self.world(), text)
+    }
+
+    /// Ends every token; when it is written down, it is done.
+    pub(crate) fn revoke_everything(&self) -> Result<(), Error> {
+        self.authority.revoke_everything(&self.world());
+        self.kept_revoked()
+    }
+
+    /// Ends every token of a user.
+    pub(crate) fn revoke_user(&self, subject: &str) -> Result<(), Error> {
+        self.authority.revoke_user(&self.world(), subject);
+        self.kept_revoked()
+    }
+
+    /// Ends every token of a client.
+    pub(crate) fn revoke_client(&self, client: ClientTag) -> Result<(), Error> {
+        self.authority.revoke_client(&self.world(), client);
+        self.kept_revoked()
+    }
+
+    /// Ends the sign-in that a token belongs to. `None` for what is no token of ours.
+    pub(crate) fn revoke_token(&self, text: &str) -> Result<Option<GrantId>, Error> {
+        let grant = self.authority.revoke_token(&self.world(), text).ok();
+        self.kept_revoked().map(|()| grant)
+    }
+
+    /// The ring with a new key in front; it is not in force yet.
+    pub(crate) fn rotated(&self) -> KeyRing {
+        self.keys().rotated(&self.world())
+    }
+
+    /// How many keys the ring has.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys().count()
+    }
+
+    /// Seals with another ring from now on. What was sealed before is good as far as the new one opens it.
+    pub(crate) fn rekey(&self, keys: KeyRing, how: &'static str) {
+        let keys = Rc::new(keys);
+        self.audit.record(&Event::KeysReplaced { how, keys: keys.count() });
+        self.authority.rekey(Rc::clone(&keys));
+        let catalog = self.engine().catalog().clone();
+        self.keys.replace(keys);
+        self.offer(catalog);
+    }
+}
