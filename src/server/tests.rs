@@ -81,7 +81,7 @@ impl Board {
     fn send(&self, request: &str, headers: &[&str], body: &str) -> TcpStream {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
         let head = format!("{request} HTTP/1.1\r\nhost: localhost:{}\r\nconnection: close\r\n{headers}", self.port);
         let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
         stream.write_all(format!("{head}{length}\r\n{body}").as_bytes()).unwrap();

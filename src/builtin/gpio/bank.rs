@@ -60,7 +60,9 @@ impl Bank {
             let index = before.iter().position(|line| line.about.borrow().wiring == wanted.wiring);
             kept.push(index.map(|index| before.swap_remove(index)));
         }
-        before.iter().for_each(|line| line.release());
+        for line in before {
+            line.release();
+        }
         let lines = kept.into_iter().zip(&gpio.lines).map(|(kept, wanted)| match kept {
             Some(line) => {
                 line.about.replace(wanted.clone());

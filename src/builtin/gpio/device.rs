@@ -76,7 +76,7 @@ fn opened(path: &Path) -> Result<Chip, ToolError> {
             Error::Os(errno) if errno.0 == Errno::NOENT.raw_os_error() => {
                 format!("The board has no GPIO chip {path}.")
             }
-            Error::Os(errno) if [Errno::ACCESS, Errno::PERM].map(|no| no.raw_os_error()).contains(&errno.0) => {
+            Error::Os(errno) if [Errno::ACCESS, Errno::PERM].map(Errno::raw_os_error).contains(&errno.0) => {
                 format!("perchd may not open {path}. Its owner must let it in, such as by the group `gpio`.")
             }
             error => format!("The GPIO chip {path} cannot be opened: {}.", sentence(&error)),

@@ -53,12 +53,8 @@ fn uri(name: &str) -> String {
 
 /// The argument that names a line, and says what each is for.
 fn which(lines: &[&GpioLine]) -> Arg {
-    let mut about = "Which line.".to_owned();
-    for line in lines {
-        if let Some(use_) = &line.about {
-            about += &format!(" {}: {}.", line.name, use_.trim_end_matches('.'));
-        }
-    }
+    let uses = lines.iter().filter_map(|line| Some(format!("{}: {}", line.name, line.about.as_ref()?.trim_end_matches('.'))));
+    let about = ["Which line".to_owned()].into_iter().chain(uses).collect::<Vec<_>>().join(". ");
     Arg::string("line", about).one_of(lines.iter().map(|line| line.name.clone()))
 }
 

@@ -59,7 +59,7 @@ impl Board {
 
     async fn told(&self, name: &str, arguments: Value) -> String {
         match self.call(name, arguments).await {
-            Ok(output) => output.content.iter().map(|block| format!("{block:?}")).collect(),
+            Ok(output) => format!("{:?}", output.content),
             Err(error) => error.to_string(),
         }
     }
