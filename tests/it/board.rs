@@ -1,9 +1,10 @@
 //! A running perchd, with a folder of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,33 @@ impl Drop for Folder {
 /// The name of the configuration, in the folder of the state.
 const CONFIG: &str = "perchd.toml";
 
+/// What a program says on stderr, as it says it.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<String>>);
+
+impl Said {
+    fn follow(&self, stderr: ChildStderr) -> JoinHandle<()> {
+        let said = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let mut text = said.0.lock().unwrap();
+                text.push_str(&String::from_utf8_lossy(&line));
+                text.push('\n');
+            }
+        })
+    }
+
+    fn times(&self, what: &str) -> usize {
+        self.0.lock().unwrap().matches(what).count()
+    }
+
+    /// All of it, once it has ended.
+    fn all(&self, stderr: JoinHandle<()>) -> String {
+        stderr.join().unwrap();
+        self.0.lock().unwrap().clone()
+    }
+}
+
 /// A server that runs.
 pub(crate) struct Board {
     child: Child,
@@ -44,7 +72,8 @@ pub(crate) struct Board {
     /// What it runs under: a program and its arguments, or nothing.
     under: Vec<String>,
     /// Reads what it says as it says it: a pipe that is full would hold it up.
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    said: Said,
 }
 
 impl Board {
@@ -70,13 +99,19 @@ impl Board {
         Board::launch("", "info", 0, state, program)
     }
 
-    /// Writes another configuration, and has it read.
+    /// Writes another configuration, and waits until it was read, whatever came of it.
     pub(crate) fn reconfigure(&self, toml: &str) {
+        let before = self.said.times("SIGHUP: ");
         // In one piece: it may still be reading because of the signal before.
         let next = self.state().join("next.toml");
         std::fs::write(&next, toml).unwrap();
         std::fs::rename(next, self.state().join(CONFIG)).unwrap();
         self.signal("-HUP");
+        let began = Instant::now();
+        while self.said.times("SIGHUP: ") == before {
+            assert!(began.elapsed() < Duration::from_secs(10), "it does not say that it was told to read");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn launch(auth: &'static str, level: &'static str, port: u16, state: std::rc::Rc<Folder>, under: Vec<String>) -> Board {
@@ -95,21 +130,17 @@ impl Board {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
+        let said = Said::default();
+        let stderr = said.follow(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Ctrl-C") {
             let read = lines.read_line(&mut greeting).unwrap();
-            assert!(read > 0, "perchd ended at its start: {greeting}{}", stderr.join().unwrap());
+            assert!(read > 0, "perchd ended at its start: {greeting}{}", said.all(stderr));
         }
         let address = greeting.split_whitespace().find_map(|word| word.strip_prefix("127.0.0.1:")).unwrap();
         let port = address.parse().unwrap();
-        Board { child, port, greeting, auth, level, state, under, stderr: Some(stderr) }
+        Board { child, port, greeting, auth, level, state, under, said, stderr: Some(stderr) }
     }
 
     /// The folder with its state.
@@ -142,7 +173,7 @@ impl Board {
     }
 
     fn stderr(&mut self) -> String {
-        self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default()
+        self.stderr.take().map(|stderr| self.said.all(stderr)).unwrap_or_default()
     }
 
     /// Its number among processes.

@@ -474,7 +474,9 @@ fn another_user_is_not_answered() {
         return;
     }
     let program = board.state().join("perchd-copy");
-    std::fs::copy(env!("CARGO_BIN_EXE_perchd"), &program).unwrap();
+    // By another process: one that has it open for writing, if only by a fork in between, keeps it from being run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_perchd")).arg(&program).status().unwrap();
+    assert!(copied.success());
     let ask = || {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);

@@ -394,7 +394,6 @@ fn another_certificate_comes_into_force_and_streams_go_on() {
     // TLS itself comes and goes with a new start only.
     board.reconfigure("[auth]\nmode = \"open\"\n");
     board.reconfigure(&OWN.replace("mode = \"own\"", "certificate = \"/nonexistent\"\nkey = \"/nonexistent\""));
-    std::thread::sleep(Duration::from_millis(300));
     assert!(reach().is_ok());
     let told = board.told();
     assert!(told.contains("TLS cannot be switched off while the server runs"), "{told}");
