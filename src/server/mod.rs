@@ -228,11 +228,7 @@ impl Server {
             .unwrap_or_else(|| Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone()));
         let keep = Box::new(move |text: &str| state.keep_revoked(text));
         let catalog = self.offer.under(&self.config)?;
-        if !self.config.gpio.lines.is_empty() {
-            self.changes.get_or_insert_default();
-        }
-        let bank = Rc::clone(&self.offer.bank);
-        bank.tell(&self.changes.clone().unwrap_or_default());
+        let bank = self.offer.bank(&self.config, &mut self.changes);
         let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
             config: self.config,
@@ -371,7 +367,6 @@ async fn serve(
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
     let looking_after = tls.map(|tls| tokio::task::spawn_local(look_after(tls)));
     until.await;
-    // At once: what is switched on must not wait for connections that take their time.
     bank.close();
     stop.begin();
     service.close_streams();

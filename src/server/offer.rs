@@ -8,7 +8,7 @@ use crate::limits;
 use crate::principal::Scopes;
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
-use crate::tool::Catalog;
+use crate::tool::{Catalog, Changes};
 use std::fmt;
 use std::rc::Rc;
 use tokio::signal::unix::Signal;
@@ -35,6 +35,15 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
+    /// The lines, which tell `changes` of edges. There is word of changes as soon as there is a line.
+    pub(super) fn bank(&self, config: &Config, changes: &mut Option<Changes>) -> Rc<Bank> {
+        if !config.gpio.lines.is_empty() {
+            changes.get_or_insert_default();
+        }
+        self.bank.tell(&changes.clone().unwrap_or_default());
+        Rc::clone(&self.bank)
+    }
+
     /// What is offered under this configuration.
     pub(crate) fn under(&self, config: &Config) -> Result<Catalog, Error> {
         let mut catalog = Catalog::default();

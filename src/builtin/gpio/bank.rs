@@ -78,7 +78,8 @@ impl Bank {
         }
     }
 
-    /// Makes every output safe and gives all lines back.
+    /// Makes every output safe and gives all lines back. It is done first of all when a server stops: what is on must not
+    /// wait for connections that take their time.
     pub(crate) fn close(&self) {
         self.hold(&Gpio::default());
     }
