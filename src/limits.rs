@@ -201,6 +201,20 @@ pub const JOURNAL_MESSAGES_BYTES: usize = 48 * 1024;
 /// The longest expression to search the journal for.
 pub const JOURNAL_SEARCH_CHARS: usize = 200;
 
+// ── hardware ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Lines of GPIO chips that the configuration names. A 40-pin header has 28.
+pub const GPIO_LINES: usize = 64;
+/// The longest name of a line.
+pub const GPIO_NAME_BYTES: usize = 32;
+/// The longest pulse of a line. A call ends after [`CALL_SECS`], and the end of a pulse must not depend on that.
+pub const PULSE_MS: u64 = 30_000;
+/// From one word of a line's edges to the next: a button that bounces is one change, and a signal of a megahertz is five a
+/// second.
+pub const EDGE_MS: u64 = 200;
+/// Edges that are taken from the kernel at one time; it keeps 16 of a line and drops the oldest.
+pub const EDGES: usize = 16;
+
 // ── OAuth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The scopes of one token, as text.

@@ -3,6 +3,7 @@
 
 pub(crate) mod exec;
 mod files;
+pub(crate) mod gpio;
 mod math;
 mod root;
 mod sensors;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -33,6 +34,7 @@ pub(super) struct File {
     pub(super) tool: Vec<Placed<ToolTable>>,
     pub(super) resource: Vec<Placed<ResourceTable>>,
     pub(super) prompt: Vec<Placed<PromptTable>>,
+    pub(super) gpio: Named<LineTable>,
 }
 
 /// `[auth]`.
@@ -42,12 +44,18 @@ pub(super) struct AuthTable {
     pub(super) mode: Option<OneOrMore>,
     pub(super) redirect_uris: Vec<Placed<String>>,
     pub(super) audience: Option<Placed<String>>,
-    pub(super) users: Users,
+    pub(super) users: Named<UserTable>,
 }
 
-/// `[auth.users.NAME]`, in the order of the file.
-#[derive(Debug, Default)]
-pub(super) struct Users(pub(super) Vec<(Placed<String>, UserTable)>);
+/// Tables with names of the owner's own, such as `[auth.users.NAME]`, in the order of the names.
+#[derive(Debug)]
+pub(super) struct Named<T>(pub(super) Vec<(Placed<String>, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Named(Vec::new())
+    }
+}
 
 /// One user.
 #[derive(Deserialize)]
@@ -133,6 +141,28 @@ pub(super) struct LimitsTable {
     pub(super) calls: Option<Placed<usize>>,
 }
 
+/// `[gpio.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LineTable {
+    pub(super) chip: Placed<String>,
+    pub(super) line: Placed<NumberOrName>,
+    pub(super) direction: Placed<String>,
+    #[serde(default)]
+    pub(super) active_low: bool,
+    pub(super) bias: Option<Placed<String>>,
+    pub(super) safe: Option<Placed<bool>>,
+    pub(super) about: Option<Placed<String>>,
+}
+
+/// Which line of a chip.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a line is a number or a name, such as 17 or \"GPIO17\"")]
+pub(super) enum NumberOrName {
+    Number(u32),
+    Name(String),
+}
+
 /// A text, or several in brackets.
 #[derive(Debug)]
 pub(super) struct OneOrMore(pub(super) Vec<Placed<String>>);
@@ -156,24 +186,24 @@ impl<'de> Deserialize<'de> for OneOrMore {
     }
 }
 
-impl<'de> Deserialize<'de> for Users {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Users;
+        struct Each<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = Named<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table for each user, such as [auth.users.anna]")
+                f.write_str("a table for each name, such as [auth.users.anna]")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
-                let mut users = Vec::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+                let mut tables = Vec::new();
                 while let Some(name) = map.next_key::<Placed<String>>()? {
-                    users.push((name, map.next_value()?));
+                    tables.push((name, map.next_value()?));
                 }
-                Ok(Users(users))
+                Ok(Named(tables))
             }
         }
-        deserializer.deserialize_map(Each)
+        deserializer.deserialize_map(Each(PhantomData))
     }
 }

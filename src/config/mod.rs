@@ -3,6 +3,7 @@
 mod allowed;
 pub(crate) mod declared;
 mod file;
+pub(crate) mod gpio;
 mod places;
 mod read;
 pub(crate) mod services;
@@ -10,6 +11,7 @@ mod text;
 
 pub use allowed::{Allowed, Folder, WakeHost};
 pub use declared::Declared;
+pub use gpio::Gpio;
 pub use places::{FILE, find, place};
 pub(crate) use read::user_name;
 
@@ -130,6 +132,8 @@ pub struct Config {
     pub limits: Limits,
     /// Tools, resources and prompts of the owner's own.
     pub declared: Declared,
+    /// The lines of GPIO chips that assistants may read or switch.
+    pub gpio: Gpio,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -163,6 +167,7 @@ impl Config {
             allowed: Allowed::default(),
             limits: Limits::default(),
             declared: Declared::default(),
+            gpio: Gpio::default(),
             name,
         }
     }

@@ -1,7 +1,7 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
 use super::declared::{Declared, Tables};
-use super::file::{AuthTable, File, LimitsTable, Placed, TlsTable, Users};
+use super::file::{AuthTable, File, LimitsTable, Named, Placed, TlsTable, UserTable};
 use super::{Auth, Config, Limits, Tls, User, names_of, text};
 use crate::error::{Error, Exit};
 use crate::limits;
@@ -52,6 +52,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         allowed,
         limits: source.limits(&file.limits)?,
         declared,
+        gpio: source.gpio(&file.gpio)?,
         name,
     };
     config.listen.iter().try_for_each(|address| config.check(*address)).map_err(|error| error.at(path.display()))?;
@@ -96,12 +97,12 @@ impl Source<'_> {
         }
     }
 
-    fn users(&self, users: &Users) -> Result<Vec<User>, Error> {
+    fn users(&self, users: &Named<UserTable>) -> Result<Vec<User>, Error> {
         if let Some((name, _)) = users.0.get(limits::USERS) {
             let what = format!("there are more than {} users", limits::USERS);
             return Err(self.fault(name.span(), what, "Boards have few; several people can share one."));
         }
-        let user = |(name, table): &(Placed<String>, super::file::UserTable)| {
+        let user = |(name, table): &(Placed<String>, UserTable)| {
             let name = self.checked(name, user_name)?;
             let password = self.checked(&table.password, password_hash)?;
             let scopes = table.scopes.as_ref().map(|scopes| self.each(scopes, scope)).transpose()?;

@@ -12,9 +12,12 @@ mod offer;
 mod signals;
 pub(crate) mod state;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use crate::audit::{Audit, Nothing};
+use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
@@ -168,12 +171,12 @@ impl Server {
         let state = State::open(&self.config.state)?;
         let lock = state.lock()?.ok_or_else(|| in_use(&state))?;
         let tls = Tls::open(&self.config)?;
-        let Served { service, tls, reload } = self.service(&addresses, tls, Box::new(Stderr::new()))?;
+        let Served { service, tls, bank, reload } = self.service(&addresses, tls, Box::new(Stderr::new()))?;
         let control = Control::open(state.folder());
         let control = control.inspect_err(|error| log::error!("no command can reach this server: {error}")).ok();
         let runtime = runtime().map_err(unstarted)?;
         let signals = Signals::listen(&runtime, reload.is_some()).map_err(unstarted)?;
-        Ok(Bound { listeners, addresses, service, tls, reload, control, state, lock, runtime, signals })
+        Ok(Bound { listeners, addresses, service, tls, bank, reload, control, state, lock, runtime, signals })
     }
 
     /// Serves connections of `listener` until `stop` is done, on the runtime of whoever calls; it must be a
@@ -185,8 +188,8 @@ impl Server {
         let address = listener.local_addr().map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
         self.config.check(address)?;
         let tls = Tls::open(&self.config)?;
-        let Served { service, tls, .. } = self.service(&[address], tls, Box::new(Stderr::new()))?;
-        serve(vec![listener], service, tls, Rc::default(), stop).await;
+        let Served { service, tls, bank, .. } = self.service(&[address], tls, Box::new(Stderr::new()))?;
+        serve(vec![listener], service, tls, bank, Rc::default(), stop).await;
         Ok(())
     }
 
@@ -225,6 +228,7 @@ impl Server {
             .unwrap_or_else(|| Implementation::new("perchd", env!("CARGO_PKG_VERSION")).title(self.config.name.clone()));
         let keep = Box::new(move |text: &str| state.keep_revoked(text));
         let catalog = self.offer.under(&self.config)?;
+        let bank = self.offer.bank(&self.config, &mut self.changes);
         let service = Service::new(Parts {
             port: addresses.first().map_or(0, SocketAddr::port),
             config: self.config,
@@ -239,7 +243,7 @@ impl Server {
             keep,
         })?;
         let reload = self.reread.map(|reread| Reload { reread, offer: self.offer, tls: tls.clone() });
-        Ok(Served { service, tls, reload })
+        Ok(Served { service, tls, bank, reload })
     }
 }
 
@@ -250,6 +254,7 @@ pub struct Bound {
     addresses: Vec<SocketAddr>,
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     reload: Option<Reload>,
     control: Option<Control>,
     state: State,
@@ -264,10 +269,11 @@ pub(crate) struct Offline {
     _lock: Lock,
 }
 
-/// A service, its TLS if it has any, and the way to reload both if there is one.
+/// A service, its TLS if it has any, its lines, and the way to reload them if there is one.
 struct Served {
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     reload: Option<Reload>,
 }
 
@@ -302,7 +308,7 @@ impl Bound {
     /// # Errors
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
-        let Bound { listeners, service, tls, reload, control, state, lock, runtime, signals, .. } = self;
+        let Bound { listeners, service, tls, bank, reload, control, state, lock, runtime, signals, .. } = self;
         runtime.block_on(async {
             let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
             let Signals { mut terminate, mut interrupt, hangup } = signals;
@@ -322,7 +328,7 @@ impl Bound {
             }
             let desk = Desk::new(Rc::clone(&service), state, Rc::clone(&connections));
             let serving = control.map(|control| tokio::task::spawn_local(control.serve(desk)));
-            serve(listeners, service, tls, connections, stop).await;
+            serve(listeners, service, tls, bank, connections, stop).await;
             serving.inspect(JoinHandle::abort);
             Ok(())
         })?;
@@ -348,9 +354,11 @@ async fn serve(
     listeners: Vec<TcpListener>,
     service: Rc<Service>,
     tls: Option<Rc<Tls>>,
+    bank: Rc<Bank>,
     stop: Rc<Stop>,
     until: impl Future<Output = ()>,
 ) {
+    bank.hold(&service.config().gpio);
     let accept = |listener| {
         let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
         tokio::task::spawn_local(accepting)
@@ -359,6 +367,7 @@ async fn serve(
     let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
     let looking_after = tls.map(|tls| tokio::task::spawn_local(look_after(tls)));
     until.await;
+    bank.close();
     stop.begin();
     service.close_streams();
     // Its end closes the listener: who connects now is refused at once and tries the next start.

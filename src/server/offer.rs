@@ -1,6 +1,6 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
-use crate::builtin::{self, exec, exec::Commands, services};
+use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank, services};
 use crate::config::{Config, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
@@ -8,7 +8,7 @@ use crate::limits;
 use crate::principal::Scopes;
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
-use crate::tool::Catalog;
+use crate::tool::{Catalog, Changes};
 use std::fmt;
 use std::rc::Rc;
 use tokio::signal::unix::Signal;
@@ -30,9 +30,20 @@ pub(crate) struct Offer {
     pub(crate) has_box: bool,
     /// What runs of what is declared.
     pub(crate) commands: Rc<Commands>,
+    /// The lines of GPIO chips, once the server runs.
+    pub(crate) bank: Rc<Bank>,
 }
 
 impl Offer {
+    /// The lines, which tell `changes` of edges. There is word of changes as soon as there is a line.
+    pub(super) fn bank(&self, config: &Config, changes: &mut Option<Changes>) -> Rc<Bank> {
+        if !config.gpio.lines.is_empty() {
+            changes.get_or_insert_default();
+        }
+        self.bank.tell(&changes.clone().unwrap_or_default());
+        Rc::clone(&self.bank)
+    }
+
     /// What is offered under this configuration.
     pub(crate) fn under(&self, config: &Config) -> Result<Catalog, Error> {
         let mut catalog = Catalog::default();
@@ -42,6 +53,7 @@ impl Offer {
                 services::offer(&mut catalog, units, &self.commands)?;
             }
         }
+        gpio::offer(&mut catalog, &config.gpio, &self.bank)?;
         for name in &config.hidden {
             if !catalog.hide(name) {
                 let what = format!("there is no tool `{name}` in the box to hide");
@@ -90,7 +102,13 @@ impl Reload {
         }
     }
 
-    fn reload(&self, service: &Service) -> Result<(), Error> {
+    pub(super) fn reload(&self, service: &Service) -> Result<(), Error> {
+        self.read_anew(service)?;
+        self.offer.bank.hold(&service.config().gpio);
+        Ok(())
+    }
+
+    fn read_anew(&self, service: &Service) -> Result<(), Error> {
         let config = (self.reread.0)()?;
         let catalog = self.offer.under(&config)?;
         let Some(tls) = &self.tls else {
