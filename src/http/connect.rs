@@ -9,6 +9,17 @@ pub(crate) struct Block {
     pub(crate) note: String,
     /// To be copied as it stands.
     pub(crate) text: String,
+    /// The certificate that it is about.
+    pub(crate) ca: Option<Ca>,
+}
+
+/// The certificate of the board's own CA, which `/ca.pem` gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ca {
+    /// The name under which to keep it.
+    pub(crate) file: String,
+    /// Its SHA-256 fingerprint.
+    pub(crate) fingerprint: String,
 }
 
 /// Every way to connect to the server at `origin`, such as `http://localhost:8787`; `board` is the name that clients
@@ -35,14 +46,14 @@ pub(crate) fn blocks(origin: &str, board: &str, is_open: bool, fingerprint: Opti
 fn trust(origin: &str, ca: &str, fingerprint: &str) -> Block {
     Block {
         title: "First, once: trust the board",
-        note: format!(
-            "Fetch the certificate of the board's CA. What the second command prints must be the fingerprint that the board \
-             itself shows on its terminal or in its log, {fingerprint}"
-        ),
+        note: "Fetch the certificate of the board's CA. What the second command prints must be the fingerprint that perchd \
+               shows when it starts, on the board's terminal or in its log."
+            .to_owned(),
         text: format!(
             "curl -k -o {ca} {origin}/ca.pem\n\
              node -p \"new crypto.X509Certificate(fs.readFileSync('{ca}')).fingerprint256\""
         ),
+        ca: Some(Ca { file: ca.to_owned(), fingerprint: fingerprint.to_owned() }),
     }
 }
 
@@ -72,6 +83,7 @@ fn claude_desktop(origin: &str, name: &str, ca: Option<&str>) -> Block {
 }}"#,
             json(name)
         ),
+        ca: None,
     }
 }
 
@@ -82,6 +94,7 @@ fn claude_code(origin: &str, name: &str, is_open: bool, ca: Option<&str>) -> Blo
         title: "Claude Code",
         note: format!("In a terminal{then}"),
         text: format!("claude mcp add --transport http {name} {origin}/mcp{trusting}"),
+        ca: None,
     }
 }
 
@@ -96,6 +109,7 @@ fn inspector(origin: &str, ca: Option<&str>) -> Block {
             "{trusting}npx @modelcontextprotocol/inspector@2.12.0 --cli {origin}/mcp --transport http --method tools/list\n\
              {trusting}npx @modelcontextprotocol/inspector@2.12.0"
         ),
+        ca: None,
     }
 }
 
@@ -105,6 +119,7 @@ fn curl(origin: &str, ca: Option<&str>) -> Block {
         title: "curl",
         note: "The first answer is a 401 that says where to sign in; the second is what clients read there.".to_owned(),
         text: format!("curl {trusting}-i {origin}/mcp\ncurl {trusting}{origin}/.well-known/oauth-protected-resource/mcp"),
+        ca: None,
     }
 }
 
@@ -117,6 +132,7 @@ fn curl_open(origin: &str, ca: Option<&str>) -> Block {
         text: format!(
             "curl {trusting}-i {origin}/mcp -H 'Content-Type: application/json' \\\n  -H 'Accept: application/json, text/event-stream' \\\n  -d '{hello}'"
         ),
+        ca: None,
     }
 }
 
@@ -125,6 +141,7 @@ fn older(origin: &str) -> Block {
         title: "Older clients",
         note: "Clients of the revision 2024-11-05 use HTTP with server-sent events at this address.".to_owned(),
         text: format!("{origin}/sse"),
+        ca: None,
     }
 }
 
@@ -136,6 +153,7 @@ fn sign_in_by_code(origin: &str) -> Block {
                sign in with, and keeps what it gets for Claude Desktop. That is good for a day."
             .to_owned(),
         text: format!("npx -y -p mcp-remote@0.15.1 mcp-remote-client {origin}/mcp --allow-http --device-code"),
+        ca: None,
     }
 }
 
@@ -223,7 +241,8 @@ mod tests {
         for is_open in [true, false] {
             let blocks = blocks("https://kitchen.local:8787", "kitchen", is_open, Some("AB:CD"));
             assert_eq!(blocks[0].title, "First, once: trust the board");
-            assert!(blocks[0].note.ends_with("AB:CD"));
+            let ca = blocks[0].ca.as_ref().unwrap();
+            assert_eq!((ca.file.as_str(), ca.fingerprint.as_str()), ("kitchen-ca.pem", "AB:CD"));
             for block in blocks.iter().filter(|block| block.title != "Older clients") {
                 assert!(block.text.contains("kitchen-ca.pem"), "{block:?}");
                 assert!(block.text.contains("https://kitchen.local:8787"), "{block:?}");

@@ -28,6 +28,7 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
         tools: tools.collect(),
         is_demo: service.config().auth == Auth::Demo,
         is_open,
+        is_paired: matches!(service.config().auth, Auth::Own { pairing: true, .. }),
         is_plain: !Base::new(&origin).is_protected(),
         origin,
     };

@@ -6,7 +6,7 @@ use crate::http::reply::{self, Reply};
 use crate::http::{Link, Service, page, streamable};
 use crate::limits;
 use crate::mcp::{self, Id};
-use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, challenge, insufficient_scope};
+use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, Tried, challenge, insufficient_scope};
 use crate::principal::{Principal, Scopes};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -162,7 +162,7 @@ async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<I
     show(service, base, headers, step)
 }
 
-const AGAIN: &str = "Go back to your client and connect again.";
+const AGAIN: &str = "Go back to the program that you want to connect, and begin anew from there.";
 
 fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Reply {
     let is_plain = !base.is_protected();
@@ -170,16 +170,26 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
         Step::Refuse(error) => refused(headers, &error),
         Step::Redirect(uri) => reply::see_other(&uri),
         Step::SignIn(page) => {
+            if let Some(error) = page.error.filter(|_| !reply::wants_page(headers)) {
+                return as_json(&error);
+            }
+            let (email, is_code) = match &page.tried {
+                Some(Tried::Password { name }) => (name.as_str(), false),
+                Some(Tried::Code) => ("", true),
+                None => ("", false),
+            };
             let html = page::sign_in(&page::SignIn {
                 board: &service.config().name,
                 asker: asker(&page),
                 is_plain,
                 transaction: &page.transaction,
-                email: "",
-                message: page.message,
+                email,
+                is_code,
+                message: told(page.message, page.error).as_deref(),
+                must_wait: page.error.is_some(),
                 mode: page.mode,
             });
-            with_cookie(base, html, &page)
+            must_wait(with_cookie(base, html, &page), page.error)
         }
         Step::Consent(page) => {
             let html = page::consent(&page::Consent {
@@ -188,26 +198,44 @@ fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Repl
                 is_plain,
                 subject: page.subject.as_deref().unwrap_or_default(),
                 scopes: &page.scopes,
+                withheld: &page.withheld,
                 message: page.message,
                 transaction: &page.transaction,
             });
             with_cookie(base, html, &page)
         }
         Step::Code(page) => {
+            if let Some(error) = page.error.filter(|_| !reply::wants_page(headers)) {
+                return as_json(&error);
+            }
             let html = page::code(&page::DevicePage {
                 board: &service.config().name,
                 user_code: &page.user_code,
-                message: page.message,
+                message: told(page.message, page.error).as_deref(),
+                must_wait: page.error.is_some(),
                 is_plain,
                 transaction: &page.transaction,
             });
-            set_cookie(base, reply::html(StatusCode::OK, html, None), &page.cookie)
+            must_wait(set_cookie(base, reply::html(StatusCode::OK, html, None), &page.cookie), page.error)
         }
         Step::Done(decision) => {
             let html = page::done(&service.config().name, &decision.client_name, decision.is_allowed);
             reply::html(StatusCode::OK, html, None)
         }
     }
+}
+
+/// The message of a page that is shown again, with how long to wait.
+fn told(message: Option<&str>, error: Option<Error>) -> Option<String> {
+    let wait = error.and_then(|error| error.retry_secs()).map(|secs| format!(" Wait {}, then try again.", seconds(secs)));
+    message.map(|message| format!("{message}{}", wait.unwrap_or_default()))
+}
+
+/// The same page, with the status that says so.
+fn must_wait(mut reply: Reply, error: Option<Error>) -> Reply {
+    let Some(error) = error else { return reply };
+    *reply.status_mut() = status(&error);
+    retry(reply, &error)
 }
 
 fn asker(page: &Page) -> page::Asker<'_> {
@@ -373,5 +401,9 @@ fn retry(mut reply: Reply, error: &Error) -> Reply {
 }
 
 fn seconds(secs: u64) -> String {
-    if secs == 1 { "a second".to_owned() } else { format!("{secs} seconds") }
+    match secs {
+        1 => "a second".to_owned(),
+        ..=120 => format!("{secs} seconds"),
+        _ => format!("{} minutes", secs.div_ceil(60)),
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Home {
     pub(crate) is_plain: bool,
     /// How to connect.
     pub(crate) blocks: Vec<Block>,
+    /// Whether a code from the board lets people in.
+    pub(crate) is_paired: bool,
     /// What it offers.
     pub(crate) tools: Vec<ToolRow>,
 }
@@ -73,6 +75,8 @@ pub(crate) struct DevicePage<'a> {
     pub(crate) user_code: &'a str,
     /// What was wrong last time.
     pub(crate) message: Option<&'a str>,
+    /// Whether that was only that there were too many tries.
+    pub(crate) must_wait: bool,
     /// Whether others on the network can read along.
     pub(crate) is_plain: bool,
     /// The sealed binding to the browser that the form carries.
@@ -94,6 +98,10 @@ pub(crate) struct SignIn<'a> {
     pub(crate) email: &'a str,
     /// What was wrong last time.
     pub(crate) message: Option<&'a str>,
+    /// Whether that is about a code, and not about a password.
+    pub(crate) is_code: bool,
+    /// Whether that was only that there were too many tries.
+    pub(crate) must_wait: bool,
     /// The ways to sign in.
     pub(crate) mode: Mode,
 }
@@ -111,6 +119,8 @@ pub(crate) struct Consent<'a> {
     pub(crate) subject: &'a str,
     /// What the client asks for.
     pub(crate) scopes: &'a [Scope],
+    /// What it asks for besides, and this person cannot allow.
+    pub(crate) withheld: &'a [String],
     /// What was wrong last time.
     pub(crate) message: Option<&'a str>,
     /// The sealed request that the form carries.
@@ -122,8 +132,6 @@ pub(crate) struct Consent<'a> {
 pub(crate) struct Problem<'a> {
     /// The status of the response.
     pub(crate) status: u16,
-    /// In two or three words.
-    pub(crate) title: &'a str,
     /// What happened.
     pub(crate) what: &'a str,
     /// What to do next.
@@ -150,6 +158,7 @@ pub(crate) fn home(home: &Home) -> String {
             ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
             ("note", Html::fixed(note).into()),
             ("plain", plain(home.is_plain).into()),
+            ("pairing", Html::fixed(if home.is_paired { include_str!("page/note_pairing.html") } else { "" }).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
         ],
@@ -159,8 +168,17 @@ pub(crate) fn home(home: &Home) -> String {
 
 fn connect_block(block: &Block, is_first: bool) -> Html {
     let open = Html::fixed(if is_first { " open" } else { "" });
-    let values =
-        [("open", open.into()), ("title", block.title.into()), ("note", (&block.note).into()), ("text", (&block.text).into())];
+    let ca = block.ca.as_ref().map_or(Html::fixed(""), |ca| {
+        let values = [("file", (&ca.file).into()), ("fingerprint", (&ca.fingerprint).into())];
+        fill(include_str!("page/ca.html"), &values)
+    });
+    let values = [
+        ("open", open.into()),
+        ("title", block.title.into()),
+        ("note", (&block.note).into()),
+        ("text", (&block.text).into()),
+        ("ca", ca.into()),
+    ];
     fill(include_str!("page/block.html"), &values)
 }
 
@@ -184,21 +202,19 @@ fn tool_row(tool: &ToolRow) -> Html {
 /// `password`, `pair` with `code`, or `reject`.
 pub(crate) fn sign_in(page: &SignIn<'_>) -> String {
     let demo = if page.mode == Mode::Demo { include_str!("page/note_demo.html") } else { "" };
-    let label = if page.mode == Mode::Demo { "E-mail or user name" } else { "User name" };
     let ways = match page.mode {
         Mode::Own { users: true, pairing: true } => {
-            let forms = [("password", password_form(page, label, false)), ("code", code_form(page, false))];
+            let forms = [("password", password_form(page, false)), ("code", code_form(page, false))];
             fill(include_str!("page/ways.html"), &forms.map(|(name, form)| (name, form.into())))
         }
         Mode::Own { pairing: true, .. } => code_form(page, true),
-        _ => password_form(page, label, true),
+        _ => password_form(page, true),
     };
     let body = fill(
         include_str!("page/sign_in.html"),
         &[
             ("board", page.board.into()),
             ("asker", asker(&page.asker).into()),
-            ("message", alert(page.message).into()),
             ("demo", Html::fixed(demo).into()),
             ("plain", plain(page.is_plain).into()),
             ("ways", ways.into()),
@@ -222,7 +238,8 @@ pub(crate) fn code(page: &DevicePage<'_>) -> String {
             ("plain", plain(page.is_plain).into()),
             ("transaction", page.transaction.into()),
             ("user_code", page.user_code.into()),
-            ("described", Html::fixed(described(page.message)).into()),
+            ("described", described(page.message, page.must_wait).into()),
+            ("focus", focus(page.user_code.is_empty()).into()),
         ],
     );
     layout(&format!("Let a device use {}", page.board), "narrow", body)
@@ -243,8 +260,17 @@ fn alert(message: Option<&str>) -> Html {
 }
 
 /// What ties a field to the message above it.
-fn described(message: Option<&str>) -> &'static str {
-    if message.is_some() { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }
+fn described(message: Option<&str>, must_wait: bool) -> Html {
+    Html::fixed(match (message, must_wait) {
+        (None, _) => "",
+        (_, true) => " aria-describedby=\"alert\"",
+        _ => " aria-invalid=\"true\" aria-describedby=\"alert\"",
+    })
+}
+
+/// Where one goes on: what a screen reader begins with, and a keyboard types into.
+fn focus(is_next: bool) -> Html {
+    Html::fixed(if is_next { " autofocus" } else { "" })
 }
 
 fn plain(is_plain: bool) -> Html {
@@ -252,13 +278,23 @@ fn plain(is_plain: bool) -> Html {
 }
 
 /// The form for those who have a password; `is_only` when there is no other.
-fn password_form(page: &SignIn<'_>, label: &str, is_only: bool) -> Html {
-    let is_wrong = page.message.is_some() && is_only;
+fn password_form(page: &SignIn<'_>, is_only: bool) -> Html {
+    let message = page.message.filter(|_| !page.is_code);
+    let (label, keyboard) = match page.mode {
+        Mode::Demo => ("E-mail or user name", " inputmode=\"email\""),
+        _ => ("User name", ""),
+    };
+    let is_named = !page.email.is_empty();
+    let is_next = is_only || message.is_some();
     let values = [
+        ("message", alert(message).into()),
         ("transaction", page.transaction.into()),
         ("label", label.into()),
+        ("keyboard", Html::fixed(keyboard).into()),
         ("email", page.email.into()),
-        ("described", Html::fixed(if is_wrong { " aria-invalid=\"true\" aria-describedby=\"alert\"" } else { "" }).into()),
+        ("described", described(message, page.must_wait).into()),
+        ("focus_email", focus(is_next && !is_named).into()),
+        ("focus_password", focus(is_next && is_named).into()),
         ("cancel", cancel(is_only).into()),
     ];
     fill(include_str!("page/password_form.html"), &values)
@@ -266,11 +302,14 @@ fn password_form(page: &SignIn<'_>, label: &str, is_only: bool) -> Html {
 
 /// The form for those who have a code from the board; `is_only` when there is no other.
 fn code_form(page: &SignIn<'_>, is_only: bool) -> Html {
-    let (is_wrong, alert) = if page.message.is_some() && is_only { (" aria-invalid=\"true\"", "alert ") } else { ("", "") };
+    let message = page.message.filter(|_| page.is_code);
+    let is_wrong = message.is_some() && !page.must_wait;
     let values = [
+        ("message", alert(message).into()),
         ("transaction", page.transaction.into()),
-        ("invalid", Html::fixed(is_wrong).into()),
-        ("alert", alert.into()),
+        ("invalid", Html::fixed(if is_wrong { " aria-invalid=\"true\"" } else { "" }).into()),
+        ("alert", if message.is_some() { "alert " } else { "" }.into()),
+        ("focus", focus(is_only || message.is_some()).into()),
         ("cancel", cancel(is_only).into()),
     ];
     fill(include_str!("page/code_form.html"), &values)
@@ -285,6 +324,7 @@ fn cancel(is_only: bool) -> Html {
 /// to `/consent`.
 pub(crate) fn consent(page: &Consent<'_>) -> String {
     let scopes = match page.scopes {
+        [] if !page.withheld.is_empty() => Html::fixed("<p>It would see this board, and be able to do nothing on it.</p>"),
         [] => Html::fixed("<p>It asks for nothing: it will see this board, and be able to do nothing on it.</p>"),
         scopes => {
             let boxes = Html::all(scopes.iter().enumerate().map(|(index, scope)| scope_box(index, scope)));
@@ -301,10 +341,20 @@ pub(crate) fn consent(page: &Consent<'_>) -> String {
             ("message", alert(page.message).into()),
             ("plain", plain(page.is_plain).into()),
             ("scopes", scopes.into()),
+            ("withheld", withheld(page).into()),
             ("transaction", page.transaction.into()),
         ],
     );
     layout(&format!("Allow {}?", page.asker.client_name), "narrow", body)
+}
+
+/// What the owner did not give to this person to allow.
+fn withheld(page: &Consent<'_>) -> Html {
+    if page.withheld.is_empty() {
+        return Html::fixed("");
+    }
+    let names = Html::all(page.withheld.iter().map(|name| fill(" <code>{{name}}</code>", &[("name", name.into())])));
+    fill(include_str!("page/withheld.html"), &[("subject", page.subject.into()), ("names", names.into())])
 }
 
 /// One box: ticked where the scope only reads. What changes something is for the person to tick.
@@ -340,14 +390,23 @@ fn asker(asker: &Asker<'_>) -> Html {
 
 /// The page that says what went wrong.
 pub(crate) fn error(problem: &Problem<'_>) -> String {
-    let status = problem.status.to_string();
-    let values = [
-        ("status", (&status).into()),
-        ("title", problem.title.into()),
-        ("what", problem.what.into()),
-        ("remedy", problem.remedy.into()),
-    ];
-    layout(problem.title, "narrow", fill(include_str!("page/error.html"), &values))
+    let (status, title) = (problem.status.to_string(), heading(problem.status));
+    let values =
+        [("status", (&status).into()), ("title", title.into()), ("what", problem.what.into()), ("remedy", problem.remedy.into())];
+    layout(title, "narrow", fill(include_str!("page/error.html"), &values))
+}
+
+/// A status in words that need no RFC.
+fn heading(status: u16) -> &'static str {
+    match status {
+        403 => "Not allowed",
+        404 => "Nothing is here",
+        405 => "Not in this way",
+        421 => "Not under this name",
+        429 => "Please wait",
+        503 => "Too busy just now",
+        _ => "This did not work",
+    }
 }
 
 /// What all pages share.
@@ -383,7 +442,16 @@ mod tests {
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
         let blocks = connect::blocks(&origin, "kitchen", false, None);
-        Home { board: "kitchen".to_owned(), origin, is_demo: true, is_open: false, is_plain: false, blocks, tools }
+        Home {
+            board: "kitchen".to_owned(),
+            origin,
+            is_demo: true,
+            is_open: false,
+            is_paired: false,
+            is_plain: false,
+            blocks,
+            tools,
+        }
     }
 
     fn sample_sign_in() -> SignIn<'static> {
@@ -394,6 +462,8 @@ mod tests {
             transaction: "dHJhbnNhY3Rpb24",
             email: "ann@example.com",
             message: Some("The name or the password is wrong."),
+            is_code: false,
+            must_wait: false,
             mode: Mode::Demo,
         }
     }
@@ -409,19 +479,26 @@ mod tests {
 
     fn sample_consent(scopes: &[Scope]) -> Consent<'_> {
         let (board, subject, transaction) = ("kitchen", "ann@example.com", "dHJhbnNhY3Rpb24");
-        Consent { board, asker: ASKER, is_plain: false, subject, scopes, message: None, transaction }
+        Consent { board, asker: ASKER, is_plain: false, subject, scopes, withheld: &[], message: None, transaction }
     }
 
     fn sample_problem() -> Problem<'static> {
         let what = "This sign-in page was opened more than ten minutes ago.";
-        Problem { status: 400, title: "Too late", what, remedy: "Start again from your assistant." }
+        Problem { status: 400, what, remedy: "Start again from your assistant." }
     }
 
     /// Every page, with its name.
     fn samples() -> [(&'static str, String); 12] {
         let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
         let (board, message) = ("kitchen", Some("No device waits with this code."));
-        let code = DevicePage { board, user_code: "BCDF-GHJK", message, is_plain: true, transaction: "dHJhbnNhY3Rpb24" };
+        let code = DevicePage {
+            board,
+            user_code: "BCDF-GHJK",
+            message,
+            must_wait: false,
+            is_plain: true,
+            transaction: "dHJhbnNhY3Rpb24",
+        };
         let own = |mode| sign_in(&SignIn { mode, ..sample_sign_in() });
         [
             ("code", super::code(&code)),
@@ -446,17 +523,26 @@ mod tests {
         let device = Asker { client_name: ATTACK, way: Way::Device { user_code: ATTACK } };
         let consent = Consent { asker, subject: ATTACK, message: Some(ATTACK), ..sample_consent(&scopes) };
         let of_device = Consent { asker: device, ..consent };
-        let code = DevicePage { board: ATTACK, user_code: ATTACK, message: Some(ATTACK), is_plain: true, transaction: ATTACK };
+        let code = DevicePage {
+            board: ATTACK,
+            user_code: ATTACK,
+            message: Some(ATTACK),
+            must_wait: false,
+            is_plain: true,
+            transaction: ATTACK,
+        };
         let sign_in = SignIn {
             asker,
             is_plain: true,
             transaction: ATTACK,
             email: ATTACK,
             message: Some(ATTACK),
+            is_code: false,
+            must_wait: false,
             board: ATTACK,
             mode: BOTH,
         };
-        let problem = Problem { status: 400, title: ATTACK, what: ATTACK, remedy: ATTACK };
+        let problem = Problem { status: 400, what: ATTACK, remedy: ATTACK };
         for page in [
             super::consent(&consent),
             super::consent(&of_device),
@@ -477,7 +563,7 @@ mod tests {
             for word in ["<script", "javascript:", " src=", "@import", "url(", "style=\"", " onclick", "<iframe"] {
                 assert!(!page.contains(word), "{name}: {word}");
             }
-            assert!(page.len() <= 16 * 1024, "{name}: {} bytes", page.len());
+            assert!(page.len() <= 20 * 1024, "{name}: {} bytes", page.len());
         }
     }
 
@@ -559,12 +645,38 @@ mod tests {
             assert_eq!(page.matches(r#"name="action" value="reject" formnovalidate"#).count(), 1);
             assert!(!page.contains("any password will do") && page.contains("role=\"alert\""));
         }
-        // Two forms, and nobody knows which of them was meant: no field is called wrong.
-        assert_eq!(
-            [page(true, false), page(false, true), page(true, true)].map(|page| page.matches("aria-invalid").count()),
-            [2, 1, 0]
-        );
         assert!(page(true, true).contains(r#"<button form="sign-in" name="action" value="reject""#));
+    }
+
+    #[test]
+    fn the_form_that_failed_says_so_and_has_the_focus() {
+        let again = |is_code, email, must_wait| {
+            sign_in(&SignIn { mode: BOTH, is_code, email, must_wait, message: Some("Wrong."), ..sample_sign_in() })
+        };
+        let alert = "<form id=\"FORM\" method=\"post\" action=\"/authorize\">\n<p class=\"alert\"";
+        for (is_code, email, form, focused, wrong) in
+            [(true, "", "pair", "code", 1), (false, "anna", "sign-in", "password", 2), (false, "", "sign-in", "email", 2)]
+        {
+            let page = again(is_code, email, false);
+            assert!(page.contains(&alert.replace("FORM", form)), "{page}");
+            let field = page.split("<input ").find(|field| field.contains(" autofocus>")).unwrap();
+            assert!(field.starts_with(&format!("id=\"{focused}\"")) && field.contains("=\"alert"), "{field}");
+            assert_eq!((page.matches(" autofocus>").count(), page.matches("aria-invalid").count()), (1, wrong));
+            // To wait is not to be wrong.
+            assert!(!again(is_code, email, true).contains("aria-invalid"));
+        }
+        assert!(!sign_in(&SignIn { mode: BOTH, message: None, ..sample_sign_in() }).contains("autofocus"));
+    }
+
+    #[test]
+    fn what_somebody_cannot_allow_is_named() {
+        let withheld = ["services:write".to_owned()];
+        let page = |scopes| consent(&Consent { withheld: &withheld, ..sample_consent(scopes) });
+        for page in [page(&sample_scopes()), page(&[])] {
+            assert!(page.contains("cannot allow here: <code>services:write</code>."), "{page}");
+            assert!(!page.contains("asks for nothing"));
+        }
+        assert!(!consent(&sample_consent(&sample_scopes())).contains("cannot allow"));
     }
 
     #[test]
@@ -589,6 +701,10 @@ mod tests {
         let page = |is_demo, is_open| home(&Home { is_demo, is_open, ..sample_home() });
         assert!(page(true, false).contains("<strong>Demo.</strong>"));
         assert!(page(false, true).contains("<strong>Open.</strong>"));
+        assert!(
+            home(&Home { is_paired: true, ..sample_home() }).contains("perchd pair")
+                && !page(true, false).contains("perchd pair")
+        );
         assert!(page(false, false).contains("sign in once") && !page(false, true).contains("sign in once"));
         assert!(!page(false, false).contains("class=\"note\""));
         assert!(home(&Home { tools: Vec::new(), ..sample_home() }).contains("no tools yet"));

@@ -143,12 +143,7 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 /// An error for whoever asks: a page for people, JSON for programs.
 pub(crate) fn problem(headers: &HeaderMap, status: StatusCode, error: &str, what: &str, remedy: &str) -> Reply {
     if wants_page(headers) {
-        let page = page::error(&page::Problem {
-            status: status.as_u16(),
-            title: status.canonical_reason().unwrap_or("Error"),
-            what,
-            remedy,
-        });
+        let page = page::error(&page::Problem { status: status.as_u16(), what, remedy });
         return html(status, page, None);
     }
     let body = serde_json::json!({ "error": error, "error_description": format!("{what} {remedy}") });

@@ -216,7 +216,7 @@ fn misdirected(request: &Request<Incoming>) -> Reply {
 fn unwelcome(headers: &HeaderMap) -> Reply {
     if reply::wants_page(headers) {
         let what = "This request was not sent from a page of this board.";
-        let remedy = "Go back to your client and connect again.";
+        let remedy = "Go back to the program that you want to connect, and begin anew from there.";
         return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, remedy);
     }
     stateless::refusal(headers, StatusCode::FORBIDDEN, &Error::transport("Forbidden: this Origin may not call here"))

@@ -390,7 +390,8 @@ mod tests {
         for _ in 0..limits::CODE_TRIES.0 {
             assert!(matches!(enter(&bench, "BCDF-GHJK"), Step::Code(_)));
         }
-        let Step::Refuse(error) = enter(&bench, &asked.user_code) else { panic!() };
+        let Step::Code(again) = enter(&bench, &asked.user_code) else { panic!() };
+        let error = again.error.unwrap();
         assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::CODE_TRIES.1)));
         bench.pass(limits::CODE_TRIES.1);
         assert!(matches!(enter(&bench, &asked.user_code), Step::SignIn(_)));

@@ -19,7 +19,7 @@ impl Authority {
         let parameters = Parameters::parse(query.as_bytes(), limits::QUERY_BYTES).ok();
         let user_code = parameters.as_ref().and_then(|parameters| parameters.one("user_code").ok().flatten());
         let user_code = user_code.and_then(UserCode::parse).map(|code| code.to_string());
-        self.code_page(world, Browser::known_or_new(world, browser), user_code.unwrap_or_default(), None)
+        self.code_page(world, Browser::known_or_new(world, browser), user_code.unwrap_or_default(), None, None)
     }
 
     /// `POST /device`: the form of that page.
@@ -39,12 +39,15 @@ impl Authority {
             self.open_code_page(text).map_err(|Forged| Error::invalid_request("This form was not made here."))?;
         self.admit_page(world, deadline, known, browser)?;
         let typed = parameters.one("user_code")?.unwrap_or_default();
-        self.try_code(world, source)?;
+        if let Err(error) = self.try_code(world, source) {
+            world.audit.record(&Event::AuthorizationRefused { reason: error.reason() });
+            return Ok(self.code_page(world, known, String::new(), Some(error.description()), Some(error)));
+        }
         let waiting = self.waiting.borrow();
         let Some(device) = UserCode::parse(typed).and_then(|code| waiting.find(world.now, code)) else {
             world.audit.record(&Event::AuthorizationRefused { reason: "no device shows this code" });
             let message = "No device waits with this code. Look again, or let the device show a new one.";
-            return Ok(self.code_page(world, known, String::new(), Some(message)));
+            return Ok(self.code_page(world, known, String::new(), Some(message), None));
         };
         self.code_was_right(source);
         let request = Request {
@@ -57,11 +60,20 @@ impl Authority {
         Ok(self.sign_in_page(&Transaction::begin(world, self.boot, known, request), None))
     }
 
-    fn code_page(&self, world: &World<'_>, browser: Browser, user_code: String, message: Option<&'static str>) -> Step {
+    fn code_page(
+        &self,
+        world: &World<'_>,
+        browser: Browser,
+        user_code: String,
+        message: Option<&'static str>,
+        error: Option<Error>,
+    ) -> Step {
         let deadline = Deadline::after(limits::LOGIN_SECS, world.now, self.boot);
         let fields = browser.write(deadline.write(Writer::<32>::new())).finish();
         match fields.map(|fields| self.ring().seal(Purpose::CodePage, &fields)) {
-            Ok(transaction) => Step::Code(Box::new(CodePage { user_code, message, transaction, cookie: browser.cookie() })),
+            Ok(transaction) => {
+                Step::Code(Box::new(CodePage { user_code, message, error, transaction, cookie: browser.cookie() }))
+            }
             Err(full) => Step::Refuse(full.into()),
         }
     }

@@ -13,6 +13,7 @@ use super::transaction::Transaction;
 use super::{Authority, Base, Error, Mode};
 use crate::audit::Event;
 use crate::limits;
+use crate::principal::Scopes;
 use crate::seal::{Forged, Reader, Writer};
 use crate::world::World;
 use std::ops::Deref;
@@ -128,10 +129,34 @@ impl Failure {
     const WRONG: Failure = Failure { reason: "wrong name or password", ..Failure::new("The name or the password is wrong.") };
 }
 
+/// What somebody tried to sign in with: the page that he sees once more is about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// With a name, which he need not type again, and a password.
+    Password {
+        /// The name; empty if it is no user's for sure.
+        name: String,
+    },
+    /// With a code from the board.
+    Code,
+}
+
+/// Why the sign-in page is shown once more.
+#[derive(Debug)]
+pub(super) struct Again {
+    pub(super) message: &'static str,
+    pub(super) tried: Tried,
+    /// Where he has to wait.
+    pub(super) error: Option<Error>,
+}
+
 /// An attempt to sign in, not yet verified. It can be sent to another thread.
 pub struct Attempt {
     transaction: Box<Transaction>,
     source: Source,
+    tried: Tried,
+    /// What the client asked for, before any limit.
+    asked: Scopes,
     proof: Proof,
 }
 
@@ -157,6 +182,8 @@ impl std::fmt::Debug for Attempt {
 pub struct Verified {
     transaction: Box<Transaction>,
     source: Source,
+    tried: Tried,
+    asked: Scopes,
     verdict: Verdict,
 }
 
@@ -175,7 +202,7 @@ impl Attempt {
                 name.map_or(Verdict::Failed(Failure::WRONG), |name| Verdict::Passed(Subject { name, way: Way::Password }))
             }
         };
-        Verified { transaction: self.transaction, source: self.source, verdict }
+        Verified { transaction: self.transaction, source: self.source, tried: self.tried, asked: self.asked, verdict }
     }
 }
 
@@ -190,6 +217,12 @@ fn named(email: &str) -> Result<Subject, Failure> {
     }
     let name = Name::try_from(email).map_err(|_| Failure::new("The e-mail address is too long."))?;
     Ok(Subject { name, way: Way::Demo })
+}
+
+/// A name as the page gives it back.
+fn shown(name: &str) -> String {
+    let is_name = name.len() <= limits::SUBJECT_BYTES && name.chars().all(is_visible);
+    if is_name { name.trim().to_owned() } else { String::new() }
 }
 
 impl Authority {
@@ -230,19 +263,38 @@ impl Authority {
             return Err(("the person said no", self.turned_away(world, base, &transaction.request)));
         }
         let mut transaction = Box::new(transaction);
-        let proof = match self.settings().mode {
+        let mode = self.settings().mode;
+        let tried = match mode {
+            Mode::Own { users, pairing } if pairing && (action == Some("pair") || !users) => Tried::Code,
+            _ => Tried::Password { name: shown(parameters.one("email").map_err(refuse)?.unwrap_or_default()) },
+        };
+        let asked = transaction.request.scopes.clone();
+        let proof = match mode {
             Mode::Open => return Err(refuse(Error::nobody_signs_in())),
             Mode::Demo => {
                 let email = parameters.one("email").map_err(refuse)?.unwrap_or_default();
                 Proof::Decided(named(email).map_or_else(Verdict::Failed, Verdict::Passed))
             }
-            Mode::Own { users, pairing } if pairing && (action == Some("pair") || !users) => {
+            Mode::Own { .. } if tried == Tried::Code => {
                 let code = parameters.one("code").map_err(refuse)?.unwrap_or_default();
-                Proof::Decided(self.pairing(world, code, &mut transaction, source).map_err(refuse)?)
+                let verdict = self.pairing(world, code, &mut transaction, source);
+                Proof::Decided(verdict.map_err(|error| self.not_tried(&transaction, tried.clone(), error))?)
             }
-            Mode::Own { .. } => self.password(world, &parameters, source).map_err(refuse)?,
+            Mode::Own { .. } => {
+                let proof = self.password(world, &parameters, source);
+                proof.map_err(|error| self.not_tried(&transaction, tried.clone(), error))?
+            }
         };
-        Ok(Attempt { transaction, source, proof })
+        Ok(Attempt { transaction, source, tried, asked, proof })
+    }
+
+    /// Who must wait gets the page that he can go on with then: a browser does not go back to the answer to a form.
+    fn not_tried(&self, transaction: &Transaction, tried: Tried, error: Error) -> (&'static str, Step) {
+        let step = match error.retry_secs() {
+            Some(_) => self.sign_in_page(transaction, Some(Again { message: error.description(), tried, error: Some(error) })),
+            None => Step::Refuse(error),
+        };
+        (error.reason(), step)
     }
 
     /// The attempt of somebody with a password. It is the same for those who are users and those who are not.
@@ -286,12 +338,12 @@ impl Authority {
 
     /// What follows a verdict: the consent page, or the sign-in page once more.
     pub fn signed_in(&self, world: &World<'_>, verified: Verified) -> Step {
-        let Verified { mut transaction, source, verdict } = verified;
+        let Verified { mut transaction, source, tried, asked, verdict } = verified;
         let subject = match verdict {
             // It may have taken a while, and the configuration may be another one.
             Verdict::Passed(subject) if self.admits(subject.way, &subject) => subject,
-            Verdict::Passed(_) => return self.failed(world, &transaction, Failure::WRONG),
-            Verdict::Failed(failure) => return self.failed(world, &transaction, failure),
+            Verdict::Passed(_) => return self.failed(world, &transaction, tried, Failure::WRONG),
+            Verdict::Failed(failure) => return self.failed(world, &transaction, tried, failure),
         };
         if subject.way == Way::Password {
             self.passwords.borrow_mut().give_back(source);
@@ -300,12 +352,18 @@ impl Authority {
         world.audit.record(&Event::SignedIn { subject: &subject, client, way });
         transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes);
         // The consent has time of its own: passwords may take long to find.
-        self.consent_page(&transaction.renewed(world, self.boot), &subject, None)
+        let transaction = transaction.renewed(world, self.boot);
+        let mut step = self.consent_page(&transaction, &subject, None);
+        if let Step::Consent(page) = &mut step {
+            let is_withheld = |scope: &&str| !transaction.request.scopes.contains(scope);
+            page.withheld = asked.iter().filter(is_withheld).map(str::to_owned).collect();
+        }
+        step
     }
 
-    fn failed(&self, world: &World<'_>, transaction: &Transaction, failure: Failure) -> Step {
+    fn failed(&self, world: &World<'_>, transaction: &Transaction, tried: Tried, failure: Failure) -> Step {
         world.audit.record(&Event::SignInRefused { reason: failure.reason });
-        self.sign_in_page(transaction, Some(failure.message))
+        self.sign_in_page(transaction, Some(Again { message: failure.message, tried, error: None }))
     }
 
     /// Whether the owner lets in who signed in this way: then, and still.
@@ -350,7 +408,7 @@ mod tests {
         let bench = Bench::own(true, true);
         let page = bench.sign_in_page();
         let [wrong, unknown] = [("anna", "bob-secret"), ("nobody", "bob-secret")]
-            .map(|(name, password)| format!("{:?}", sign_in(&bench, &page, name, password)));
+            .map(|(name, password)| format!("{:?}", sign_in(&bench, &page, name, password)).replace(name, "NAME"));
         assert!(wrong.contains("The name or the password is wrong."), "{wrong}");
         assert_eq!(wrong, unknown);
         assert!(bench.audit.has("wrong name or password") && !bench.audit.has("SignedIn"));
@@ -400,7 +458,8 @@ mod tests {
             message(sign_in(&bench, &page, "anna", "x"));
         }
         for password in ["x", "anna-secret"] {
-            let Step::Refuse(error) = sign_in(&bench, &page, "anna", password) else { panic!() };
+            let Step::SignIn(again) = sign_in(&bench, &page, "anna", password) else { panic!() };
+            let error = again.error.unwrap();
             assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::PASSWORD_TRIES.1)));
         }
         let fields = [("email", "anna"), ("password", "anna-secret")];

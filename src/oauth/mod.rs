@@ -64,7 +64,7 @@ mod waiting;
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
 pub use inspect::{Inspection, Kind, State};
-pub use login::{Attempt, Subject, Verdict, Verified};
+pub use login::{Attempt, Subject, Tried, Verdict, Verified};
 pub use metadata::RESOURCE_METADATA_PATH;
 pub use mint::Mint;
 pub use page::{CodePage, Decision, Page, Step};

@@ -1,6 +1,6 @@
 //! What the pages show. How they look is decided elsewhere.
 
-use super::login::Subject;
+use super::login::{Again, Subject, Tried};
 use super::redirect::RedirectUri;
 use super::scope::Scope;
 use super::transaction::{Asker, Transaction};
@@ -34,6 +34,8 @@ pub struct CodePage {
     pub user_code: String,
     /// Why the page is shown again.
     pub message: Option<&'static str>,
+    /// The same where the person has to wait: status, and how long.
+    pub error: Option<Error>,
     /// The field of this name, sealed.
     pub transaction: String,
     /// As in [`Page`].
@@ -65,12 +67,18 @@ pub struct Page {
     pub is_loopback: bool,
     /// What the client asks for.
     pub scopes: Vec<Scope>,
+    /// What it asks for and this person cannot allow: right after he signed in.
+    pub withheld: Vec<String>,
     /// Who signed in: on the consent page.
     pub subject: Option<String>,
     /// The ways to sign in.
     pub mode: Mode,
     /// Why the page is shown again.
     pub message: Option<&'static str>,
+    /// What was tried: on the sign-in page that is shown again.
+    pub tried: Option<Tried>,
+    /// The same where the person has to wait: status, and how long.
+    pub error: Option<Error>,
     /// The field of this name, sealed.
     pub transaction: String,
     /// The value of the cookie that binds the form to this browser: `HttpOnly`, `SameSite=Strict`.
@@ -78,11 +86,16 @@ pub struct Page {
 }
 
 impl Authority {
-    pub(super) fn sign_in_page(&self, transaction: &Transaction, message: Option<&'static str>) -> Step {
-        match transaction.for_sign_in(&self.ring()) {
-            Ok(text) => Step::SignIn(Box::new(self.page(transaction, text, None, message))),
-            Err(full) => Step::Refuse(full.into()),
+    pub(super) fn sign_in_page(&self, transaction: &Transaction, again: Option<Again>) -> Step {
+        let text = match transaction.for_sign_in(&self.ring()) {
+            Ok(text) => text,
+            Err(full) => return Step::Refuse(full.into()),
+        };
+        let mut page = self.page(transaction, text, None, again.as_ref().map(|again| again.message));
+        if let Some(Again { tried, error, .. }) = again {
+            (page.tried, page.error) = (Some(tried), error);
         }
+        Step::SignIn(Box::new(page))
     }
 
     pub(super) fn consent_page(&self, transaction: &Transaction, subject: &Subject, message: Option<&'static str>) -> Step {
@@ -105,9 +118,12 @@ impl Authority {
             redirect_origin: redirect_uri.map(RedirectUri::origin).unwrap_or_default().to_owned(),
             is_loopback: redirect_uri.is_some_and(RedirectUri::is_loopback),
             scopes: self.settings().scopes.iter().filter(|scope| request.scopes.contains(&scope.name)).cloned().collect(),
+            withheld: Vec::new(),
             subject,
             mode: self.settings().mode,
             message,
+            tried: None,
+            error: None,
             transaction: text,
             cookie: transaction.browser.cookie(),
         }

@@ -230,7 +230,8 @@ mod tests {
         for _ in 0..limits::CODE_TRIES.0 {
             assert!(matches!(send(&bench, "ABCD-2345", HERE), Step::SignIn(_)));
         }
-        let Step::Refuse(error) = send(&bench, &code, HERE) else { panic!() };
+        let Step::SignIn(again) = send(&bench, &code, HERE) else { panic!() };
+        let error = again.error.unwrap();
         assert_eq!((error.status(), error.retry_secs()), (429, Some(limits::CODE_TRIES.1)));
         bench.pass(limits::CODE_TRIES.1);
         assert!(is_in(&send(&bench, &code, HERE)));

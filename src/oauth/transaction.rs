@@ -212,7 +212,7 @@ impl Authority {
         cookie: Option<&str>,
     ) -> Result<(), Error> {
         if deadline.is_past(world.now, self.boot) {
-            return Err(Error::invalid_request("This page is too old. Go back to your program and sign in again."));
+            return Err(Error::invalid_request("This page is too old: it was good for ten minutes."));
         }
         if cookie.and_then(Browser::parse) != Some(browser) {
             return Err(Error::invalid_request("This page was opened in another browser, or the browser takes no cookies."));

@@ -159,7 +159,10 @@ fn who_guesses_is_told_to_wait_as_a_person_and_as_a_program() {
         assert!(tries.iter().all(|reply| reply.status == 200));
         let secs: u64 = last.header("retry-after").unwrap().parse().unwrap();
         assert_eq!((last.status, (1..=perchd::limits::PASSWORD_TRIES.1).contains(&secs)), (429, true), "{last:?}");
-        assert!(last.body.contains("<h1>Too Many Requests</h1>") && last.body.contains(&format!("Wait {secs} seconds")));
+        assert!(
+            last.body.contains("role=\"alert\">There were too many attempts.")
+                && last.body.contains(&format!("Wait {secs} seconds"))
+        );
     }
     let hidden = [("transaction", form.transaction()), ("email", "anna"), ("password", "x")];
     let cookie = format!("cookie: {}", browser.cookie.clone().unwrap());
