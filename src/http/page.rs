@@ -636,7 +636,7 @@ mod tests {
 
     #[test]
     fn each_way_in_has_its_form_and_every_page_a_way_out() {
-        let page = |users, pairing| sign_in(&SignIn { mode: Mode::Own { users, pairing }, ..sample_sign_in() });
+        let page = |users, pairing| sign_in(&SignIn { mode: Mode::Own { users, pairing }, is_code: !users, ..sample_sign_in() });
         for (users, pairing) in [(true, false), (false, true), (true, true)] {
             let page = page(users, pairing);
             assert_eq!(page.contains(r#"name="action" value="sign_in""#), users, "{page}");

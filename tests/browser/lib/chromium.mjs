@@ -12,10 +12,12 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** A browser that ends with its test. */
-export async function open(t) {
+/** A browser that ends with its test. Options: home (a folder whose certificates it trusts), name (found on this computer). */
+export async function open(t, { home, name } = {}) {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 60_000 });
+  const args = name ? [...FLAGS, `--host-resolver-rules=MAP ${name} 127.0.0.1`] : FLAGS;
+  const env = home ? { ...process.env, HOME: home } : process.env;
+  const browser = await chromium.launch({ executablePath, args, env, timeout: 60_000 });
   t.after(() => browser.close());
   return browser;
 }

@@ -2,41 +2,53 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 import { within } from '../../clients/lib/wait.mjs';
 
 const random = () => randomBytes(32).toString('base64url');
 
 export class Client {
-  static async make(t, base) {
+  /** Options: ca (that of the board), scope (what it asks for; everything when not given). */
+  static async make(t, base, { ca, scope } = {}) {
     const client = new Client();
-    Object.assign(client, { base, state: random(), verifier: random() });
+    Object.assign(client, { base, ca, scope, state: random(), verifier: random() });
     await client.listen(t);
     await client.register();
     return client;
   }
 
-  /** The callback, whose first visit settles `visited`. */
+  /** The callback, whose next visit settles `visited`. */
   async listen(t) {
-    let visit;
-    this.visited = new Promise((resolve) => (visit = resolve));
+    this.wait();
     const listener = http.createServer((request, response) => {
       const url = new URL(request.url, this.redirectUri);
       response.setHeader('content-type', 'text/html');
       response.end(
         '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Back at the client</title><h1>Back at the client</h1>',
       );
-      if (url.pathname === '/callback') visit(url.searchParams);
+      if (url.pathname === '/callback') this.visit(url.searchParams);
     });
     await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
     t.after(() => listener.closeAllConnections() ?? listener.close());
     this.redirectUri = `http://127.0.0.1:${listener.address().port}/callback`;
   }
 
+  wait() {
+    this.visited = new Promise((resolve) => (this.visit = resolve));
+  }
+
+  /** Asks once more, for this. */
+  again(scope) {
+    Object.assign(this, { scope, state: random(), verifier: random() });
+    this.wait();
+    return this.link;
+  }
+
   async register() {
     const request = { client_name: 'Claude Desktop', redirect_uris: [this.redirectUri], token_endpoint_auth_method: 'none' };
-    const answer = await post(`${this.base}/register`, 'application/json', JSON.stringify(request));
+    const answer = await this.post('/register', 'application/json', JSON.stringify(request));
     assert.equal(answer.status, 201);
-    this.id = (await answer.json()).client_id;
+    this.id = answer.json().client_id;
   }
 
   get link() {
@@ -49,6 +61,7 @@ export class Client {
       code_challenge: createHash('sha256').update(this.verifier).digest('base64url'),
       code_challenge_method: 'S256',
       resource: `${this.base}/mcp`,
+      ...(this.scope && { scope: this.scope }),
     });
     return link.href;
   }
@@ -64,7 +77,7 @@ export class Client {
   async token(code) {
     const form = { grant_type: 'authorization_code', code, code_verifier: this.verifier, client_id: this.id };
     const body = new URLSearchParams({ ...form, redirect_uri: this.redirectUri, resource: `${this.base}/mcp` });
-    const answer = await post(`${this.base}/token`, 'application/x-www-form-urlencoded', body.toString());
+    const answer = await this.post('/token', 'application/x-www-form-urlencoded', body.toString());
     assert.equal(answer.status, 200);
     return answer.json();
   }
@@ -72,18 +85,27 @@ export class Client {
   /** The names of the tools that a token lists. */
   async tools(token) {
     const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
-    const answer = await post(`${this.base}/mcp`, 'application/json', JSON.stringify(list), { authorization: `Bearer ${token}` });
+    const answer = await this.post('/mcp', 'application/json', JSON.stringify(list), { authorization: `Bearer ${token}` });
     assert.equal(answer.status, 200);
-    return (await answer.json()).result.tools.map((tool) => tool.name);
+    return answer.json().result.tools.map((tool) => tool.name);
   }
-}
 
-function post(url, type, body, headers) {
-  const accept = 'application/json, text/event-stream';
-  return fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': type, accept, ...headers },
-    body,
-    signal: AbortSignal.timeout(10_000),
-  });
+  /** To the board, by whatever name: it runs on this computer. */
+  async post(path, type, body, headers) {
+    const { protocol, host, hostname, port } = new URL(this.base);
+    const accept = 'application/json, text/event-stream';
+    const options = {
+      ...{ method: 'POST', host: '127.0.0.1', port, path, ca: this.ca, signal: AbortSignal.timeout(10_000) },
+      ...(this.ca && { servername: hostname }),
+      headers: { host, 'content-type': type, accept, 'content-length': Buffer.byteLength(body), ...headers },
+    };
+    return new Promise((resolve, reject) => {
+      const request = (protocol === 'https:' ? https : http).request(options, async (response) => {
+        let text = '';
+        for await (const part of response.setEncoding('utf8')) text += part;
+        resolve({ status: response.statusCode, json: () => JSON.parse(text) });
+      });
+      request.on('error', reject).end(body);
+    });
+  }
 }

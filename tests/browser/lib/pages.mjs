@@ -1,43 +1,89 @@
 // The pages of perchd, and how a person gets to each and past it.
 import assert from 'node:assert/strict';
+import { PASSWORDS } from './board.mjs';
 import { Client } from './client.mjs';
 import { Device } from './device.mjs';
 
-export const WORLDS = {
-  light: { colorScheme: 'light', viewport: { width: 1024, height: 768 } },
-  dark: { colorScheme: 'dark', viewport: { width: 1024, height: 768 } },
-  phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
-};
-
-/** Each leaves `page` on the page of its name. */
+/** Which board each is on, and how to get there: `visit` leaves `page` on the page of its name. */
 export const PAGES = {
-  home: async (t, page, base) => page.goto(base),
-  'sign-in': async (t, page, base) => page.goto((await Client.make(t, base)).link),
-  consent: async (t, page, base) => {
-    await page.goto((await Client.make(t, base)).link);
-    await signIn(page);
-  },
-  device: async (t, page, base) => page.goto((await Device.make(base)).linkWithCode),
-  'device-unknown': async (t, page, base) => {
-    await page.goto(`${base}/device`);
+  home: ['demo', async (t, page, board) => page.goto(board.base)],
+  'home-tls': ['tls', async (t, page, board) => page.goto(board.base)],
+  'home-plain': ['plain', async (t, page, board) => page.goto(board.base)],
+  'sign-in': ['demo', begin],
+  'sign-in-users': ['users', begin],
+  'sign-in-pairing': ['pairing', begin],
+  'sign-in-both': ['both', begin],
+  'sign-in-plain': ['plain', begin],
+  'sign-in-tls': ['tls', begin],
+  'wrong-password': ['users', async (t, page, board) => {
+    await begin(t, page, board);
+    await password(page, 'anna', 'x');
+  }],
+  'wrong-code': ['pairing', async (t, page, board) => {
+    await begin(t, page, board);
+    await pairWith(page, 'ABCD-2345');
+  }],
+  'wrong-code-of-both': ['both', async (t, page, board) => {
+    await begin(t, page, board);
+    await pairWith(page, 'ABCD-2345');
+  }],
+  throttled: ['pairing', async (t, page, board) => {
+    await begin(t, page, board);
+    for (let tries = 0; tries < 6; tries += 1) await pairWith(page, 'ABCD-2345');
+  }, 429],
+  consent: ['users', async (t, page, board) => {
+    await begin(t, page, board);
+    await password(page, 'anna');
+  }],
+  'consent-limited': ['users', async (t, page, board) => {
+    await begin(t, page, board);
+    await password(page, 'ben');
+  }],
+  'consent-step-up': ['users', async (t, page, board) => {
+    await page.goto((await Client.make(t, board.base, { scope: 'services:write' })).link);
+    await password(page, 'anna');
+    await approve(page).click();
+    await page.getByRole('alert').waitFor();
+  }],
+  'consent-nothing': ['users', async (t, page, board) => {
+    await page.goto((await Client.make(t, board.base, { scope: 'services:write' })).link);
+    await password(page, 'ben');
+  }],
+  device: ['demo', async (t, page, board) => page.goto((await Device.make(board.base)).linkWithCode)],
+  'device-empty': ['demo', async (t, page, board) => page.goto(`${board.base}/device`)],
+  'device-unknown': ['demo', async (t, page, board) => {
+    await page.goto(`${board.base}/device`);
     await enter(page, 'BCDF-GHJK');
     await page.getByRole('alert').waitFor();
-  },
-  'device-sign-in': async (t, page, base) => {
-    const device = await Device.make(base);
+  }],
+  'device-sign-in': ['demo', async (t, page, board) => {
+    const device = await Device.make(board.base);
     await page.goto(device.link);
     await enter(page, device.userCode);
     await user(page).waitFor();
-  },
-  'device-allowed': async (t, page, base) => {
-    await page.goto((await Device.make(base)).linkWithCode);
-    await confirm(page);
-    await signIn(page);
-    await page.getByRole('button', { name: 'Approve', exact: true }).click();
-    await page.getByRole('heading', { name: 'Allowed' }).waitFor();
-  },
-  error: async (t, page, base) => page.goto(`${base}/authorize?response_type=code&client_id=nobody`),
+  }],
+  'device-allowed': ['demo', (t, page, board) => device(t, page, board, 'Approve', 'Allowed')],
+  'device-rejected': ['demo', (t, page, board) => device(t, page, board, 'Reject', 'Rejected')],
+  'another-browser': ['users', async (t, page, board) => {
+    await begin(t, page, board);
+    await page.context().clearCookies();
+    await password(page, 'anna');
+  }, 400],
+  'not-found': ['demo', async (t, page, board) => page.goto(`${board.base}/nothing`), 404],
+  'unknown-client': ['demo', async (t, page, board) => page.goto(`${board.base}/authorize?response_type=code&client_id=nobody`), 400],
 };
+
+async function begin(t, page, board) {
+  await page.goto((await Client.make(t, board.base, { ca: board.ca })).link);
+}
+
+async function device(t, page, board, button, heading) {
+  await page.goto((await Device.make(board.base)).linkWithCode);
+  await confirm(page);
+  await signIn(page);
+  await page.getByRole('button', { name: button, exact: true }).click();
+  await page.getByRole('heading', { name: heading }).waitFor();
+}
 
 export const user = (page) => page.locator('input[type=email], input[autocomplete=username]');
 
@@ -46,6 +92,46 @@ export async function signIn(page) {
   await page.locator('input[type=password]').fill('difference engine');
   await page.getByRole('button').first().click();
   await page.getByRole('button', { name: 'Approve', exact: true }).waitFor();
+}
+
+/** Sends a user's name and a password: his own, if not another is given. */
+export async function password(page, name, typed = PASSWORDS[name]) {
+  await user(page).fill(name);
+  await page.getByLabel('Password').fill(typed);
+  await sent(page, page.getByRole('button', { name: 'Sign in', exact: true }));
+}
+
+/** Sends a code from the board. */
+export async function pairWith(page, code) {
+  await page.getByLabel('Pairing code').fill(code);
+  await sent(page, page.getByRole('button', { name: 'Pair', exact: true }));
+}
+
+/** Until the answer to a form is there, which may be the same page once more. */
+async function sent(page, button) {
+  await Promise.all([page.waitForEvent('load'), button.click()]);
+}
+
+export const approve = (page) => page.getByRole('button', { name: 'Approve', exact: true });
+
+/** Approves, and goes back to the client. */
+export const allow = (page) => decide(page, 'Approve');
+
+/** The message of a page that is shown again, which the field of this label must point to. */
+export async function alertOf(page, label) {
+  const described = await page.getByLabel(label, { exact: true }).getAttribute('aria-describedby');
+  assert.ok(described.split(' ').includes('alert'), `${label} is described by ${described}`);
+  return page.locator('#alert[role=alert]').innerText();
+}
+
+/** The id of what has the focus; empty when nothing has. */
+export const focused = (page) => page.evaluate(() => document.activeElement.id);
+
+/** Chromium reports an error's status, which is as it should be. */
+export function forgive(seen, status) {
+  const rest = seen.errors.filter((text) => !text.includes(`Failed to load resource: the server responded with a status of ${status}`));
+  assert.notEqual(rest.length, seen.errors.length, `a page has status ${status}`);
+  seen.errors = rest;
 }
 
 /** Types the code that a device shows. */

@@ -27,12 +27,12 @@ export async function freePort() {
 
 export class Perchd {
   /**
-   * Options: auth ("demo" or "open"), host (127.0.0.1), port and state (made when not given), config (a file), example (a program
+   * Options: auth ("demo" or "open"; null leaves it to the configuration), host (127.0.0.1), port and state (made when not given), config (a file), example (a program
    * of this name instead), tls (names for a certificate of its own CA; it is reached by the first), env (more of the environment).
    */
   static async start(t, options = {}) {
     const server = new Perchd();
-    server.auth = options.auth ?? 'demo';
+    server.auth = options.auth === undefined ? 'demo' : options.auth;
     server.example = options.example;
     server.config = options.config;
     server.port = options.port ?? (await freePort());
@@ -47,7 +47,8 @@ export class Perchd {
 
   /** Starts it, the first time or again, and waits until it can be connected to. */
   async run(t) {
-    const where = ['--listen', `${this.host}:${this.port}`, '--auth', this.auth];
+    const where = ['--listen', `${this.host}:${this.port}`];
+    if (this.auth !== null) where.push('--auth', this.auth);
     if (this.config) where.push('--config', this.config);
     if (this.tls) {
       const file = path.join(this.state, 'perchd.toml');
