@@ -324,7 +324,7 @@ fn cancel(is_only: bool) -> Html {
 /// to `/consent`.
 pub(crate) fn consent(page: &Consent<'_>) -> String {
     let scopes = match page.scopes {
-        [] if !page.withheld.is_empty() => Html::fixed("<p>It would see this board, and be able to do nothing on it.</p>"),
+        [] if !page.withheld.is_empty() => Html::fixed(""),
         [] => Html::fixed("<p>It asks for nothing: it will see this board, and be able to do nothing on it.</p>"),
         scopes => {
             let boxes = Html::all(scopes.iter().enumerate().map(|(index, scope)| scope_box(index, scope)));
@@ -354,7 +354,12 @@ fn withheld(page: &Consent<'_>) -> Html {
         return Html::fixed("");
     }
     let names = Html::all(page.withheld.iter().map(|name| fill(" <code>{{name}}</code>", &[("name", name.into())])));
-    fill(include_str!("page/withheld.html"), &[("subject", page.subject.into()), ("names", names.into())])
+    let (also, left) = match page.scopes {
+        [] => ("", " If you approve, it sees this board, and can do nothing on it."),
+        _ => ("also ", ""),
+    };
+    let values = [("also", also.into()), ("names", names.into()), ("subject", page.subject.into()), ("left", left.into())];
+    fill(include_str!("page/withheld.html"), &values)
 }
 
 /// One box: ticked where the scope only reads. What changes something is for the person to tick.
@@ -400,7 +405,7 @@ pub(crate) fn error(problem: &Problem<'_>) -> String {
 fn heading(status: u16) -> &'static str {
     match status {
         403 => "Not allowed",
-        404 => "Nothing is here",
+        404 => "Not found",
         405 => "Not in this way",
         421 => "Not under this name",
         429 => "Please wait",
@@ -673,7 +678,10 @@ mod tests {
         let withheld = ["services:write".to_owned()];
         let page = |scopes| consent(&Consent { withheld: &withheld, ..sample_consent(scopes) });
         for page in [page(&sample_scopes()), page(&[])] {
-            assert!(page.contains("cannot allow here: <code>services:write</code>."), "{page}");
+            assert!(
+                page.contains("asks for <code>services:write</code>, which <bdi>ann@example.com</bdi> cannot allow"),
+                "{page}"
+            );
             assert!(!page.contains("asks for nothing"));
         }
         assert!(!consent(&sample_consent(&sample_scopes())).contains("cannot allow"));

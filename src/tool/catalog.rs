@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Exit};
 use crate::principal::Scopes;
-use crate::tool::{Effect, Param, Prompt, Resource, Tool};
+use crate::tool::{Effect, Param, Prompt, Resource, Spec, Tool};
 
 /// What a token can allow, as a person is asked about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,9 +160,16 @@ impl Catalog {
             return about.clone();
         }
         let tools = self.tools.iter().map(Tool::spec).filter(|spec| spec.scope() == scope);
+        let abouts: Vec<&str> = tools.clone().map(Spec::about).collect();
         let tools: Vec<&str> = tools.map(|spec| spec.title().unwrap_or(spec.name())).collect();
         let resources = self.resources.iter().filter(|resource| resource.scope() == scope);
         let resources: Vec<&str> = resources.map(|resource| resource.about.name.as_str()).collect();
+        // One tool says best what it does, unless it goes on and on: people are to read this.
+        if let ([about], []) = (abouts.as_slice(), resources.as_slice())
+            && about.chars().count() <= 120
+        {
+            return about.trim_end_matches('.').to_owned();
+        }
         match (tools.as_slice(), resources.as_slice()) {
             ([], []) => "Use prompts".to_owned(),
             ([], resources) => format!("Read {}", resources.join(", ")),

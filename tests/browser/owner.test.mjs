@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Board, later, NAME, PASSWORDS, trusting } from './lib/board.mjs';
 import { newPage, nothingStrayed, open } from './lib/chromium.mjs';
 import { Client } from './lib/client.mjs';
-import { alertOf, allow, approve, decide, focused, forgive, pairWith, password, tabTo, user } from './lib/pages.mjs';
+import { alertOf, allow, approve, decide, focused, forgive, pairWith, password, secret, tabTo, user } from './lib/pages.mjs';
 
 const timeout = 90_000;
 const NO_SCRIPT = { javaScriptEnabled: false };
@@ -56,7 +56,7 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     await password(page, 'anna', 'x');
     assert.equal(await alertOf(page, 'Password'), WRONG);
     assert.equal(await user(page).inputValue(), 'anna');
-    assert.equal(await page.getByLabel('Password').inputValue(), '');
+    assert.equal(await secret(page).inputValue(), '');
     assert.equal(await focused(page), 'password');
     await page.keyboard.type(PASSWORDS.anna);
     await page.keyboard.press('Enter');
@@ -118,7 +118,7 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     const write = page.locator(`input[value="${WRITE}"]`);
     assert.equal(await write.isChecked(), false);
     assert.equal(await page.locator('input[name=scope]:checked').count(), 2);
-    assert.match(await page.locator('label', { has: write }).innerText(), /Restart a service\s+changes things/);
+    assert.match(await page.locator('label', { has: write }).innerText(), /Restarts one of the services of the greenhouse\s+changes things/);
     await allow(page);
     assert.doesNotMatch((await bought(client)).scope, /write/);
     // Step-up: one scope more, which is all that is asked for.
@@ -137,7 +137,7 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
   await scene('who may allow little is offered little, and told', 'users', async (page, client) => {
     await password(page, 'ben');
     assert.equal(await page.locator(`input[value="${WRITE}"]`).count(), 0);
-    assert.match(await page.locator('main').innerText(), /which ben cannot allow here: services:write\./);
+    assert.match(await page.locator('main').innerText(), /asks for services:write, which ben cannot allow on this board\./);
     await allow(page);
     assert.equal((await bought(client)).scope, 'math system:read');
   });
@@ -154,7 +154,7 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
   await scene('a page of another browser is no good', 'users', async (page) => {
     await page.context().clearCookies();
     await user(page).fill('anna');
-    await page.getByLabel('Password').fill(PASSWORDS.anna);
+    await secret(page).fill(PASSWORDS.anna);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'This did not work' }).waitFor();
     assert.match(await page.locator('main').innerText(), /another browser/);
@@ -180,7 +180,7 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     await board.server.program.stop();
     await Board.start(t, 'users', { state: board.state, port: board.port, env: later('+11m') });
     await user(page).fill('anna');
-    await page.getByLabel('Password').fill(PASSWORDS.anna);
+    await secret(page).fill(PASSWORDS.anna);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'This did not work' }).waitFor();
     assert.match(await page.locator('main').innerText(), /too old: it was good for ten minutes/);

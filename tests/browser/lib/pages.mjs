@@ -85,6 +85,7 @@ async function device(t, page, board, button, heading) {
   await page.getByRole('heading', { name: heading }).waitFor();
 }
 
+export const secret = (page) => page.locator('input[type=password]');
 export const user = (page) => page.locator('input[type=email], input[autocomplete=username]');
 
 export async function signIn(page) {
@@ -97,7 +98,7 @@ export async function signIn(page) {
 /** Sends a user's name and a password: his own, if not another is given. */
 export async function password(page, name, typed = PASSWORDS[name]) {
   await user(page).fill(name);
-  await page.getByLabel('Password').fill(typed);
+  await secret(page).fill(typed);
   await sent(page, page.getByRole('button', { name: 'Sign in', exact: true }));
 }
 
