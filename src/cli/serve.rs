@@ -67,17 +67,18 @@ pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> 
     let auth = config.auth;
     let name = config.name.clone();
     let has_file = config.file.is_some();
+    let pair = pair_command(&options.which);
     let mut server = Server::new(config).builtin();
     if has_file {
         server = server.reread(move || options.config());
     }
     let bound = server.bind()?;
-    say(&greeting(&bound, &name, auth))?;
+    say(&greeting(&bound, &name, auth, &pair))?;
     bound.run()
 }
 
 /// Where it listens, which page to open, and what to paste into each client.
-fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
+fn greeting(bound: &Bound, name: &str, auth: Auth, pair: &str) -> String {
     let address = bound.address();
     let scheme = if bound.is_tls() { "https" } else { "http" };
     let origin = match address.ip() {
@@ -92,6 +93,11 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
     };
     let mut text = format!("perchd {} listens on {address} ({mode})\nOpen {origin}/ in a browser.\n", env!("CARGO_PKG_VERSION"));
     let fingerprint = bound.fingerprint();
+    match auth {
+        Auth::Own { pairing: true, .. } => drop(writeln!(text, "For a code to sign in with, in another terminal: {pair}")),
+        Auth::Own { .. } => text.push_str("Its users sign in with their passwords.\n"),
+        Auth::Demo | Auth::Open => {}
+    }
     if let Some(fingerprint) = &fingerprint {
         let _ = writeln!(text, "The SHA-256 fingerprint of its CA is {fingerprint}");
     }
@@ -104,4 +110,15 @@ fn greeting(bound: &Bound, name: &str, auth: Auth) -> String {
     }
     text.push_str("\nStop with Ctrl-C.\n");
     text
+}
+
+/// What to type for a code of this very server.
+fn pair_command(which: &Which) -> String {
+    let mut command = "perchd pair".to_owned();
+    for (option, value) in [("--config", &which.file), ("--state", &which.state)] {
+        if let Some(value) = value {
+            let _ = write!(command, " {option} {}", value.display());
+        }
+    }
+    command
 }
