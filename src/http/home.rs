@@ -1,6 +1,5 @@
 //! The home page: what this is, how to connect, and the tools.
 
-use crate::config::Auth;
 use crate::http::guard::Host;
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, connect, page};
@@ -11,7 +10,6 @@ use hyper::StatusCode;
 /// `GET /`.
 pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
     let origin = host.origin();
-    let is_open = !service.authority.signs_in();
     let engine = service.engine();
     let tools = engine.catalog().tools().iter().map(Tool::spec).map(|spec| page::ToolRow {
         name: spec.name().to_owned(),
@@ -24,11 +22,9 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
     let fingerprint = ca.as_ref().map(|ca| ca.fingerprint.as_str());
     let home = page::Home {
         board: service.config().name.clone(),
-        blocks: connect::blocks(&origin, &service.config().name, is_open, fingerprint),
+        blocks: connect::blocks(&origin, &service.config().name, !service.authority.signs_in(), fingerprint),
         tools: tools.collect(),
-        is_demo: service.config().auth == Auth::Demo,
-        is_open,
-        is_paired: matches!(service.config().auth, Auth::Own { pairing: true, .. }),
+        mode: service.authority.mode(),
         is_plain: !Base::new(&origin).is_protected(),
         origin,
     };

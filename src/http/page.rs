@@ -19,16 +19,12 @@ pub(crate) struct Home {
     pub(crate) board: String,
     /// Where the server is, as the browser names it: `http://localhost:8787`.
     pub(crate) origin: String,
-    /// Any e-mail and password do.
-    pub(crate) is_demo: bool,
-    /// Nobody signs in.
-    pub(crate) is_open: bool,
+    /// The ways to sign in.
+    pub(crate) mode: Mode,
     /// Whether others on the network can read along.
     pub(crate) is_plain: bool,
     /// How to connect.
     pub(crate) blocks: Vec<Block>,
-    /// Whether a code from the board lets people in.
-    pub(crate) is_paired: bool,
     /// What it offers.
     pub(crate) tools: Vec<ToolRow>,
 }
@@ -140,10 +136,12 @@ pub(crate) struct Problem<'a> {
 
 /// The home page.
 pub(crate) fn home(home: &Home) -> String {
-    let note = match (home.is_open, home.is_demo) {
-        (true, _) => include_str!("page/note_open.html"),
-        (_, true) => include_str!("page/note_demo.html"),
-        _ => "",
+    let (note, pairing) = match home.mode {
+        Mode::Open => (include_str!("page/note_open.html"), ""),
+        Mode::Demo => (include_str!("page/note_demo.html"), ""),
+        Mode::Own { users: false, .. } => ("", include_str!("page/note_pairing.html")),
+        Mode::Own { pairing: true, .. } => ("", include_str!("page/note_both.html")),
+        Mode::Own { .. } => ("", ""),
     };
     let blocks = Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0)));
     let tools = match home.tools.as_slice() {
@@ -155,10 +153,10 @@ pub(crate) fn home(home: &Home) -> String {
         &[
             ("board", (&home.board).into()),
             ("origin", (&home.origin).into()),
-            ("sign_in", if home.is_open { "" } else { " and sign in once" }.into()),
+            ("sign_in", if home.mode == Mode::Open { "" } else { " and sign in once" }.into()),
             ("note", Html::fixed(note).into()),
             ("plain", plain(home.is_plain).into()),
-            ("pairing", Html::fixed(if home.is_paired { include_str!("page/note_pairing.html") } else { "" }).into()),
+            ("pairing", Html::fixed(pairing).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
         ],
@@ -447,16 +445,7 @@ mod tests {
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
         let blocks = connect::blocks(&origin, "kitchen", false, None);
-        Home {
-            board: "kitchen".to_owned(),
-            origin,
-            is_demo: true,
-            is_open: false,
-            is_paired: false,
-            is_plain: false,
-            blocks,
-            tools,
-        }
+        Home { board: "kitchen".to_owned(), origin, mode: Mode::Demo, is_plain: false, blocks, tools }
     }
 
     fn sample_sign_in() -> SignIn<'static> {
@@ -706,15 +695,13 @@ mod tests {
 
     #[test]
     fn each_way_to_sign_in_has_its_note() {
-        let page = |is_demo, is_open| home(&Home { is_demo, is_open, ..sample_home() });
-        assert!(page(true, false).contains("<strong>Demo.</strong>"));
-        assert!(page(false, true).contains("<strong>Open.</strong>"));
-        assert!(
-            home(&Home { is_paired: true, ..sample_home() }).contains("perchd pair")
-                && !page(true, false).contains("perchd pair")
-        );
-        assert!(page(false, false).contains("sign in once") && !page(false, true).contains("sign in once"));
-        assert!(!page(false, false).contains("class=\"note\""));
+        let page = |mode| home(&Home { mode, ..sample_home() });
+        let users = Mode::Own { users: true, pairing: false };
+        assert!(page(Mode::Demo).contains("<strong>Demo.</strong>") && page(Mode::Open).contains("<strong>Open.</strong>"));
+        assert!(page(users).contains("sign in once") && !page(Mode::Open).contains("sign in once"));
+        assert!(!page(users).contains("class=\"note\"") && !page(users).contains("perchd pair"));
+        assert!(page(Mode::Own { users: false, pairing: true }).contains("you need a code: <code"));
+        assert!(page(BOTH).contains("a password, or a code: <code"));
         assert!(home(&Home { tools: Vec::new(), ..sample_home() }).contains("no tools yet"));
     }
 }

@@ -174,6 +174,11 @@ impl Authority {
         }
     }
 
+    /// Who may sign in.
+    pub fn mode(&self) -> Mode {
+        self.settings().mode
+    }
+
     /// Whether anybody must sign in.
     pub fn signs_in(&self) -> bool {
         self.settings().mode != Mode::Open

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { binary, folder, Perchd } from '../../clients/lib/perchd.mjs';
+import { until } from '../../clients/lib/wait.mjs';
 
 /** The name on the network, which Chromium is told to look for on this computer. */
 export const NAME = 'greenhouse.local';
@@ -46,6 +47,8 @@ export class Board {
     const { config, state } = board;
     const auth = mode ? null : 'demo';
     board.server = await Perchd.start(t, { config, state, auth, port: options.port, env: { XDG_RUNTIME_DIR: state, ...options.env } });
+    // The socket listens a moment before the certificate is made.
+    await until('the greeting of perchd', 20, () => board.server.program.stdout.includes('Open http'));
     board.port = board.server.port;
     board.base = `${tls === 'own' ? 'https' : 'http'}://${far ? NAME : 'localhost'}:${board.port}`;
     board.ca = tls === 'own' ? readFileSync(path.join(state, 'ca.pem')) : undefined;
