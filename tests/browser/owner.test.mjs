@@ -118,7 +118,8 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     const write = page.locator(`input[value="${WRITE}"]`);
     assert.equal(await write.isChecked(), false);
     assert.equal(await page.locator('input[name=scope]:checked').count(), 2);
-    assert.match(await page.locator('label', { has: write }).innerText(), /Restarts one of the services of the greenhouse\s+changes things/);
+    const label = await page.locator('label', { has: write }).innerText();
+    assert.match(label, /Restarts one of the services of the greenhouse\s+changes things/);
     await allow(page);
     assert.doesNotMatch((await bought(client)).scope, /write/);
     // Step-up: one scope more, which is all that is asked for.
@@ -204,7 +205,8 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     const [cookie, ...more] = await page.context().cookies();
     assert.equal(more.length, 0);
     const { name, secure, httpOnly, sameSite, path } = cookie;
-    assert.deepEqual({ name, secure, httpOnly, sameSite, path }, { name: '__Host-perchd', secure: true, httpOnly: true, sameSite: 'Strict', path: '/' });
+    const wanted = { name: '__Host-perchd', secure: true, httpOnly: true, sameSite: 'Strict', path: '/' };
+    assert.deepEqual({ name, secure, httpOnly, sameSite, path }, wanted);
     assert.equal(await page.locator('.note').count(), 0, 'nothing to warn of');
     await pairWith(page, board.pair());
     await works(page, client);
@@ -214,7 +216,8 @@ test('signing in to a board with an owner', { timeout: 10 * timeout }, async (t)
     const { page, seen } = await newPage(t, browser);
     await page.goto(tls.base);
     assert.equal(await page.getByText(tls.fingerprint, { exact: true }).isVisible(), true);
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'download the certificate' }).click()]);
+    const link = page.getByRole('link', { name: 'download the certificate' });
+    const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
     assert.equal(download.suggestedFilename(), 'Greenhouse-ca.pem');
     const ca = new X509Certificate(await readFile(await download.path()));
     assert.equal(ca.fingerprint256, tls.fingerprint);

@@ -58,7 +58,8 @@ export class Board {
   /** A code from the board, as its owner asks for one. */
   pair(...more) {
     const env = { ...process.env, XDG_RUNTIME_DIR: this.state };
-    return execFileSync(binary, ['pair', '--config', this.config, '--state', this.state, ...more], { env, encoding: 'utf8', stdio: 'pipe' }).trim();
+    const words = ['pair', '--config', this.config, '--state', this.state, ...more];
+    return execFileSync(binary, words, { env, encoding: 'utf8', stdio: 'pipe' }).trim();
   }
 
   get fingerprint() {
@@ -68,7 +69,8 @@ export class Board {
 
 function users(mode) {
   if (!mode?.includes('users')) return '';
-  lines ??= Object.entries(PASSWORDS).map(([name, input]) => execFileSync(binary, ['passwd', name, '--stdin'], { input, encoding: 'utf8', stdio: 'pipe' }));
+  const made = ([name, input]) => execFileSync(binary, ['passwd', name, '--stdin'], { input, encoding: 'utf8', stdio: 'pipe' });
+  lines ??= Object.entries(PASSWORDS).map(made);
   // Ben is the last one.
   return `${lines.join('')}scopes = ["math", "system:read"]\n`;
 }
