@@ -4,9 +4,7 @@
 //! Here, that is little: what a value is, its text says, and where it stands, toml.
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_spanned::de::{SpannedDeserializer, is_spanned};
 use std::fmt;
@@ -238,10 +236,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_read() {
-        let text = "number = -0x7\nlist = [\"a\\u00e4\", '''b''']\nnamed.one = 1e3\nnamed.\"two\" = +2.5\n\
+        let text = "number = -7\nlist = [\"a\\u00e4\", '''b''']\nnamed.one = 1e3\nnamed.\"two\" = +2.5\n\
                     [table]\na = [1, { b = true }]\nc = 'text'\n";
-        let text = text.replace("-0x7", "-7");
-        let file: File = read(&text).unwrap();
+        let file: File = read(text).unwrap();
         assert_eq!(file.number, Some(-7));
         let list = file.list.unwrap();
         assert_eq!((list[0].get_ref().as_str(), &text[list[0].span()], list[1].get_ref().as_str()), ("aä", "\"a\\u00e4\"", "b"));

@@ -6,8 +6,8 @@
 
 use crate::tool::{Arguments, Output, Param, ToolError};
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 /// A schema, to the letter and in parts.
 #[derive(Clone, Debug)]
