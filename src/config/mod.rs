@@ -8,6 +8,7 @@ mod places;
 mod read;
 pub(crate) mod services;
 mod text;
+mod tree;
 
 pub use allowed::{Allowed, Folder, WakeHost};
 pub use declared::Declared;

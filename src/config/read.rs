@@ -2,7 +2,7 @@
 
 use super::declared::{Declared, Tables};
 use super::file::{AuthTable, File, LimitsTable, Named, Placed, TlsTable, UserTable};
-use super::{Auth, Config, Limits, Tls, User, names_of, text};
+use super::{Auth, Config, Limits, Tls, User, names_of, text, tree};
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
@@ -19,7 +19,7 @@ pub(super) struct Source<'a> {
 /// Reads a whole file.
 pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     let source = Source { text, path };
-    let file: File = toml::from_str(text).map_err(|error| source.unread(&error))?;
+    let file: File = tree::read(text).map_err(|fault| source.unread(&fault))?;
     let state = match &file.state {
         Some(state) => source.absolute(state)?,
         None => super::places::state_folder(Some(path))?,
@@ -184,10 +184,10 @@ impl Source<'_> {
     }
 
     /// What the parser says, without the line that it quotes: there may be a hash in it.
-    pub(super) fn unread(&self, error: &toml::de::Error) -> Error {
-        let what = error.message().lines().collect::<Vec<_>>().join("; ");
+    pub(super) fn unread(&self, fault: &tree::Fault) -> Error {
+        let what = fault.what.lines().collect::<Vec<_>>().join("; ");
         let remedy = "Mend this line; the README names every key. Then look again: perchd check";
-        Error::new(Exit::Config, what).at(self.place(error.span())).remedy(remedy)
+        Error::new(Exit::Config, what).at(self.place(fault.span.clone())).remedy(remedy)
     }
 
     pub(super) fn place(&self, span: Option<Range<usize>>) -> String {

@@ -188,6 +188,8 @@ impl Outbox {
         if self.is_closed() {
             return Poll::Ready(None);
         }
+        // An idle stream keeps no room for events.
+        self.events.take();
         self.wake_on_change(context);
         Poll::Pending
     }

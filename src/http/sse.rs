@@ -205,6 +205,8 @@ impl Writer {
             }
             self.reader.outbox().set_waiting(false);
         }
+        // Also when it is empty, it would hold its buffer for as long as nothing else is said.
+        self.rest = Bytes::new();
         socket.poll_flush(context)
     }
 

@@ -16,10 +16,10 @@ use std::rc::Rc;
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// What the dialect looks at.
+/// What the dialect looks at. Without its revision, the other headers say nothing.
 pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
-    let get = |name: HeaderName| only(headers, name);
-    Headers { version: get(PROTOCOL_VERSION), method: get(METHOD), name: get(NAME) }
+    let told = Headers { version: only(headers, &PROTOCOL_VERSION), ..Headers::default() };
+    if told.are_stateless() { Headers { method: only(headers, &METHOD), name: only(headers, &NAME), ..told } } else { told }
 }
 
 /// What a header says. One that comes twice, or that is no text, says something that no body does: a proxy may have gone by

@@ -67,12 +67,13 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, link, headers, &messages).await),
         Err(error) => return Answer::Reply(stateless::refusal(headers, StatusCode::BAD_REQUEST, &error)),
     };
-    match mcp::dialect(&message, &stateless::headers(headers)) {
+    let told = stateless::headers(headers);
+    match mcp::dialect(&message, &told) {
         Ok(Dialect::Stateless(envelope)) => {
             let peer = Peer::stateless(envelope);
             stateless::post(service, principal, Head { headers, version: head.version, link }, peer, message).await
         }
-        Ok(Dialect::Handshake) => match client(service, principal, link, headers) {
+        Ok(Dialect::Handshake) => match client(service, principal, link, (headers, told.version)) {
             Ok(client) => Answer::Reply(one(service, &client, message).await),
             Err(refusal) => Answer::Reply(refusal),
         },
@@ -85,9 +86,14 @@ pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
 }
 
-fn client<'a>(service: &Service, principal: &'a Principal, link: Link, headers: &'a HeaderMap) -> Result<Client<'a>, Reply> {
+fn client<'a>(
+    service: &Service,
+    principal: &'a Principal,
+    link: Link,
+    (headers, version): (&'a HeaderMap, Option<&str>),
+) -> Result<Client<'a>, Reply> {
     let session = session(service, principal, headers)?;
-    let revision = revision(headers)?.unwrap_or(Revision::UNNAMED);
+    let revision = version.map(named).transpose()?.unwrap_or(Revision::UNNAMED);
     let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
     Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers) })
 }
@@ -135,9 +141,9 @@ pub(crate) fn status_code(status: u16) -> StatusCode {
 }
 
 fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) -> Reply {
-    let session = Session::open(&service.world(), peer, client.principal);
+    let session = Session::open(&service.world(), peer);
     let mut reply = reply::json(StatusCode::OK, answer);
-    if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys())) {
+    if let Ok(id) = HeaderValue::from_str(&session.seal(&service.keys(), client.principal)) {
         reply.headers_mut().insert(SESSION_ID, id);
     }
     reply
@@ -190,10 +196,11 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
 async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
-    if stateless::headers(headers).are_stateless() {
+    let told = stateless::headers(headers);
+    if told.are_stateless() {
         return stateless::refusal(headers, StatusCode::BAD_REQUEST, &Error::no_batches());
     }
-    let client = match client(service, principal, link, headers) {
+    let client = match client(service, principal, link, (headers, told.version)) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
         Ok(_) => return reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(refusal) => return refusal,
@@ -244,7 +251,7 @@ pub(crate) enum Opened {
 
 /// `GET /mcp`: a stream, for which the caller takes the socket over.
 pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Opened, Reply> {
-    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return Err(reply::method_not_allowed("POST"));
     }
     let accepts = headers
@@ -271,7 +278,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
 pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderMap) -> Reply {
-    if stateless::only(headers, PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
+    if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
     let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
@@ -286,8 +293,10 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
 fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
-    let Some(id) = stateless::only(headers, SESSION_ID) else { return Ok(None) };
-    let session = Session::read(&service.world(), &service.keys(), id.as_bytes(), principal);
+    let mut ids = headers.get_all(&SESSION_ID).iter().map(HeaderValue::as_bytes);
+    let Some(id) = ids.next() else { return Ok(None) };
+    let id = Some(id.trim_ascii()).filter(|_| ids.next().is_none());
+    let session = id.and_then(|id| Session::read(&service.world(), &service.keys(), id, principal));
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
         None => Err(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found())),
@@ -301,9 +310,12 @@ fn no_session() -> Reply {
 
 /// The revision that a request names; one that names none is left to its session.
 pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
-    let Some(version) = stateless::only(headers, PROTOCOL_VERSION) else { return Ok(None) };
+    stateless::only(headers, &PROTOCOL_VERSION).map(named).transpose()
+}
+
+fn named(version: &str) -> Result<Revision, Reply> {
     let revision = Revision::parse(version).filter(|revision| !revision.is_stateless());
-    revision.map(Some).ok_or_else(|| {
+    revision.ok_or_else(|| {
         let known = Revision::ALL.map(Revision::as_str)[..4].join(", ");
         let error = Error::transport(format!("Bad request: unsupported MCP-Protocol-Version; supported are: {known}"));
         reply::rpc_error(StatusCode::BAD_REQUEST, &error)
@@ -313,8 +325,8 @@ pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
 /// Whether the body says that it is JSON, and nothing else besides.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-    let kind = kinds.next().filter(|_| kinds.next().is_none()).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    let kind = kinds.next().filter(|_| kinds.next().is_none()).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.split(|byte| *byte == b';').next().is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }
 
 pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {

@@ -3,11 +3,10 @@
 use crate::limits;
 use crate::mcp::{Peer, Revision};
 use crate::principal::Principal;
-use crate::seal::{KeyRing, Purpose, Reader, Writer};
+use crate::seal::{Full, KeyRing, Purpose, Reader, Writer};
 use crate::tool::{Capabilities, Client};
 use crate::world::World;
 use heapless::String as Bounded;
-use ring::digest::{Context, SHA256};
 
 /// What an `Mcp-Session-Id` says (MCP 2025-11-25, basic/transports, session management). It is no proof of who calls:
 /// that is the bearer token's part, and a session answers only to the person who opened it, through the client that he did
@@ -21,41 +20,40 @@ pub struct Session {
     pub expires: u64,
     revision: Revision,
     client: Client,
-    owner: [u8; 16],
 }
 
 impl Session {
-    /// A new session of `principal`, through the client that `peer` is.
-    pub fn open(world: &World<'_>, peer: Peer, principal: &Principal) -> Self {
+    /// A new session, through the client that `peer` is.
+    pub fn open(world: &World<'_>, peer: Peer) -> Self {
         let nonce = u64::from_be_bytes(world.bytes());
         let Peer { revision, client, .. } = peer;
-        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, client, owner: owner(principal) }
+        Session { nonce, expires: world.now.unix + limits::SESSION_SECS, revision, client }
     }
 
-    /// The id: letters, digits, `-` and `_`.
-    pub fn seal(&self, keys: &KeyRing) -> String {
-        let fields = Writer::<160>::new()
+    /// The id, for `principal` and nobody else: letters, digits, `-` and `_`.
+    pub fn seal(&self, keys: &KeyRing, principal: &Principal) -> String {
+        let fields = Writer::<96>::new()
             .u8(self.revision.number())
             .u64(self.nonce)
             .u64(self.expires)
-            .array(&self.owner)
             .u8(self.client.capabilities.bits())
             .text(&self.client.name);
-        // 36 bytes and a name of 64 go into 160.
-        fields.finish().map_or_else(|_| String::new(), |payload| keys.seal(Purpose::Session, &payload))
+        // 20 bytes and a name of 64 go into 96, and a client and a subject into a holder.
+        let sealed = fields.finish().and_then(|payload| keys.seal_for(Purpose::Session, &payload, &owner(principal)?));
+        sealed.unwrap_or_default()
     }
 
     /// The session of `principal` with this id, unless it is forged, out of date or somebody else's.
     pub fn read(world: &World<'_>, keys: &KeyRing, id: &[u8], principal: &Principal) -> Option<Session> {
-        let payload = keys.open(Purpose::Session, id).ok()?;
+        let payload = keys.open_for(Purpose::Session, id, &owner(principal).ok()?).ok()?;
         let mut fields = Reader::new(&payload);
         let revision = Revision::numbered(fields.u8().ok()?)?;
-        let (nonce, expires, owned) = (fields.u64().ok()?, fields.u64().ok()?, fields.array().ok()?);
+        let (nonce, expires) = (fields.u64().ok()?, fields.u64().ok()?);
         let capabilities = Capabilities::from_bits(fields.u8().ok()?);
         let name = Bounded::try_from(fields.text().ok()?).ok()?;
         fields.end().ok()?;
-        let session = Session { nonce, expires, revision, client: Client { name, capabilities }, owner: owned };
-        (session.expires > world.now.unix && session.owner == owner(principal)).then_some(session)
+        let session = Session { nonce, expires, revision, client: Client { name, capabilities } };
+        (session.expires > world.now.unix).then_some(session)
     }
 
     /// What the engine knows of the client that opened it.
@@ -64,14 +62,9 @@ impl Session {
     }
 }
 
-/// Enough of a hash to tell people and their clients apart without naming them in a header.
-fn owner(principal: &Principal) -> [u8; 16] {
-    let mut context = Context::new(&SHA256);
-    context.update(&principal.client.0);
-    context.update(principal.subject.as_bytes());
-    let mut owner = [0; 16];
-    owner.copy_from_slice(&context.finish().as_ref()[..16]);
-    owner
+/// Whom a session answers to. The proof covers it, so that the id need not name him, nor hold a hash of his name.
+fn owner(principal: &Principal) -> Result<heapless::Vec<u8, { limits::HOLDER_BYTES }>, Full> {
+    Writer::new().array(&principal.client.0).text(&principal.subject).finish()
 }
 
 #[cfg(test)]
@@ -106,13 +99,13 @@ mod tests {
 
     fn session() -> Session {
         let client = Client { name: Bounded::try_from("c").unwrap(), capabilities: Capabilities::from_bits(5) };
-        Session::open(&world(0), Peer { client, ..Peer::stranger(Revision::V2025_06_18) }, &principal("ada", 1, 1))
+        Session::open(&world(0), Peer { client, ..Peer::stranger(Revision::V2025_06_18) })
     }
 
     #[test]
     fn a_session_answers_only_to_its_person_and_client_in_its_time_and_under_its_keys() {
         let keys = KeyRing::generate(&world(0));
-        let id = session().seal(&keys);
+        let id = session().seal(&keys, &principal("ada", 1, 1));
         let read = |keys: &KeyRing, secs, principal: Principal| Session::read(&world(secs), keys, id.as_bytes(), &principal);
         let ada = || principal("ada", 1, 1);
         assert!(read(&keys, 0, principal("bob", 1, 1)).is_none());
@@ -128,7 +121,7 @@ mod tests {
     #[test]
     fn an_id_that_was_changed_is_refused_and_one_is_fit_for_a_header() {
         let keys = KeyRing::generate(&world(0));
-        let id = session().seal(&keys);
+        let id = session().seal(&keys, &principal("ada", 1, 1));
         assert!(id.len() < 200 && id.bytes().all(|b| b.is_ascii_graphic()), "{id}");
         for position in 0..id.len() {
             let mut changed = id.clone().into_bytes();

@@ -22,6 +22,7 @@
 //! ```
 
 mod fields;
+mod proofs;
 mod ring;
 #[cfg(test)]
 mod testing;

@@ -3,12 +3,13 @@
 //! base64url without padding (RFC 4648 5) of: version, key id, payload, and the HMAC-SHA256 of these three.
 
 use super::KeyRing;
+use super::fields::Full;
 use crate::limits;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// Changes when a payload changes its shape: the old ones are then forged, and their holders sign in anew.
 const VERSION: u8 = 1;
@@ -18,6 +19,10 @@ const HEAD: usize = 2;
 const TAG: usize = 32;
 /// What a token of [`limits::TOKEN_BYTES`] characters holds.
 const BYTES: usize = limits::TOKEN_BYTES / 4 * 3;
+/// What a text holds that is sealed for somebody.
+const HELD_BYTES: usize = 192;
+/// That, its holder and how long he is.
+const MESSAGE_BYTES: usize = HELD_BYTES + limits::HOLDER_BYTES + 2;
 
 /// What a sealed text is good for. Each purpose has a key of its own, so that none passes for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,11 @@ impl Purpose {
         Purpose::Session,
         Purpose::RequestState,
     ];
+
+    /// Whether a client sends the same text again and again.
+    pub(super) fn comes_with_each_call(self) -> bool {
+        matches!(self, Purpose::Access | Purpose::Session)
+    }
 
     /// The `info` of the derivation (RFC 5869 2.3). To change one is to disown all that it sealed.
     pub(super) fn label(self) -> &'static [u8] {
@@ -122,6 +132,33 @@ impl KeyRing {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Seals `payload` for `holder`, who must be named to open it, and is not named in the text.
+    ///
+    /// A purpose is sealed for somebody always or never.
+    ///
+    /// # Errors
+    /// [`Full`] when one of them is too long.
+    pub fn seal_for(&self, purpose: Purpose, payload: &[u8], holder: &[u8]) -> Result<String, Full> {
+        let (id, key) = self.sealing(purpose);
+        let mut bytes = Vec::with_capacity(HEAD + payload.len() + TAG);
+        bytes.extend_from_slice(&[VERSION, id]);
+        bytes.extend_from_slice(payload);
+        let tag = hmac::sign(key, &held(&bytes, holder)?);
+        bytes.extend_from_slice(tag.as_ref());
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Opens a text that was sealed for `holder`.
+    ///
+    /// # Errors
+    /// [`Forged`], whatever is wrong with it.
+    pub fn open_for(&self, purpose: Purpose, text: &[u8], holder: &[u8]) -> Result<Opened<HELD_BYTES>, Forged> {
+        let (opened, tag) = Opened::decode(text)?;
+        let message = held(&opened.bytes[..opened.end], holder).map_err(|_| Forged)?;
+        self.prove(purpose, &message, &opened.bytes[tag])?;
+        opened.current()
+    }
+
     /// Opens a token of at most [`limits::TOKEN_BYTES`] characters.
     ///
     /// # Errors
@@ -135,6 +172,21 @@ impl KeyRing {
     /// # Errors
     /// [`Forged`], whatever is wrong with it.
     pub fn open_within<const N: usize>(&self, purpose: Purpose, text: &[u8]) -> Result<Opened<N>, Forged> {
+        let (opened, tag) = Opened::decode(text)?;
+        self.prove(purpose, &opened.bytes[..opened.end], &opened.bytes[tag])?;
+        opened.current()
+    }
+
+    /// Whether `tag` is the proof of `message`, whose second byte names the key.
+    fn prove(&self, purpose: Purpose, message: &[u8], tag: &[u8]) -> Result<(), Forged> {
+        let key = self.opening(message[1], purpose).ok_or(Forged)?;
+        if self.proofs.borrow_mut().prove(purpose, key, message, tag) { Ok(()) } else { Err(Forged) }
+    }
+}
+
+impl<const N: usize> Opened<N> {
+    /// What a text holds, unproved, and where in it the proof is.
+    fn decode(text: &[u8]) -> Result<(Self, Range<usize>), Forged> {
         if text.len() > N / 3 * 4 {
             return Err(Forged);
         }
@@ -142,13 +194,24 @@ impl KeyRing {
         // RFC 4648 3.5: no padding, and no bits behind the last byte, so that a token has one spelling only.
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Forged)?;
         let end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
-        let key = self.opening(bytes[1], purpose).ok_or(Forged)?;
-        hmac::verify(key, &bytes[..end], &bytes[end..length]).map_err(|_| Forged)?;
-        if bytes[0] != VERSION {
-            return Err(Forged);
-        }
-        Ok(Opened { bytes, end })
+        Ok((Opened { bytes, end }, end..length))
     }
+
+    /// What was proved, if it is written as it is today.
+    fn current(self) -> Result<Self, Forged> {
+        if self.bytes[0] == VERSION { Ok(self) } else { Err(Forged) }
+    }
+}
+
+/// What the proof of a text covers that is sealed for somebody. His length comes last: wherever one text ends and another
+/// holder begins, the message is another one.
+fn held(bytes: &[u8], holder: &[u8]) -> Result<heapless::Vec<u8, MESSAGE_BYTES>, Full> {
+    let length = u16::try_from(holder.len()).map_err(|_| Full)?;
+    let mut message = heapless::Vec::new();
+    for part in [bytes, holder, &length.to_be_bytes()] {
+        message.extend_from_slice(part).map_err(|_| Full)?;
+    }
+    Ok(message)
 }
 
 #[cfg(test)]
@@ -220,6 +283,25 @@ mod tests {
                 assert_eq!(ring.open(opened, text.as_bytes()).is_ok(), sealed == opened, "{sealed:?} as {opened:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_sealed_for_somebody_opens_for_him_alone() {
+        let ring = ring();
+        let text = ring.seal_for(Purpose::Session, b"payload", b"ada").unwrap();
+        assert_eq!(&*ring.open_for(Purpose::Session, text.as_bytes(), b"ada").unwrap(), b"payload");
+        for other in [&b"bob"[..], b"", b"ad", b"adaa", b"dada"] {
+            assert_eq!(ring.open_for(Purpose::Session, text.as_bytes(), other).unwrap_err(), Forged);
+        }
+        assert!(ring.open(Purpose::Session, text.as_bytes()).is_err());
+        assert!(ring.open_for(Purpose::Access, text.as_bytes(), b"ada").is_err());
+        // The end of the payload is not the beginning of the holder.
+        let mut longer = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        longer.splice(HEAD + 7..HEAD + 7, *b"a");
+        assert!(ring.open_for(Purpose::Session, &reseal(&longer), b"da").is_err());
+        let long = [b'x'; limits::HOLDER_BYTES + HELD_BYTES];
+        assert_eq!(ring.seal_for(Purpose::Session, b"payload", &long), Err(Full));
+        assert!(ring.open_for(Purpose::Session, text.as_bytes(), &long).is_err());
     }
 
     #[test]

@@ -32,6 +32,7 @@ where
 {
     let note = Note::default();
     let Some((socket, opening)) = converse(socket, link, &service, &stop, &note).await else { return };
+    drop(note);
     let writer = Writer::new(&opening.outbox, opening.version, &opening.cors_lines());
     let _held = opening.held;
     if let Err(error) = writer.drive(socket).await {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::http::{Link, Service};
 use crate::server::conn;
+use crate::server::socket::Socket;
 use crate::server::stop::{Stop, Ticket};
 use crate::server::tls::{First, Tls};
 use std::future::{Future, poll_fn};
@@ -63,26 +64,27 @@ fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, tls: Opti
     let link = Link { peer: peer.ip().to_canonical(), local: local.ip().to_canonical(), is_tls: false };
     let (service, stop) = (Rc::clone(service), Rc::clone(stop));
     match tls {
-        None => tokio::task::spawn_local(conn::serve(socket, link, service, stop, ticket)),
+        None => tokio::task::spawn_local(conn::serve(Socket::Plain(socket), link, service, stop, ticket)),
         Some(tls) => tokio::task::spawn_local(either(Rc::clone(tls), socket, link, service, stop, ticket)),
     };
 }
 
 /// Serves a connection over TLS or plain, as it begins.
 async fn either(tls: Rc<Tls>, socket: TcpStream, link: Link, service: Rc<Service>, stop: Rc<Stop>, ticket: Ticket) {
-    // Boxed: a task is as large as the larger of its ways.
-    let first = stop.unless_begun(pin!(First::peek(&socket))).await;
-    match first {
-        Some(Ok(First::Plain)) => Box::pin(conn::serve(socket, link, service, stop, ticket)).await,
-        Some(Ok(First::Handshake)) => match stop.unless_begun(Box::pin(tls.accept(socket))).await {
-            Some(Ok(socket)) => {
-                let link = Link { is_tls: true, ..link };
-                Box::pin(conn::serve(socket, link, service, stop, ticket)).await;
-            }
-            Some(Err(error)) => log::debug!("no TLS with {}: {error}", link.peer),
-            None => {}
-        },
-        Some(Err(error)) => log::debug!("a connection from {} broke: {error}", link.peer),
-        None => {}
+    let Some(socket) = begun(&tls, socket, link, &stop).await else { return };
+    let link = Link { is_tls: matches!(socket, Socket::Tls(_)), ..link };
+    // Boxed: a task is as large as the largest of its parts.
+    Box::pin(conn::serve(socket, link, service, stop, ticket)).await;
+}
+
+/// The connection after its handshake, if it wants one; `None` where nothing comes of it.
+async fn begun(tls: &Tls, socket: TcpStream, link: Link, stop: &Stop) -> Option<Socket> {
+    let first = stop.unless_begun(pin!(First::peek(&socket))).await?;
+    match first.inspect_err(|error| log::debug!("a connection from {} broke: {error}", link.peer)).ok()? {
+        First::Plain => Some(Socket::Plain(socket)),
+        First::Handshake => {
+            let agreed = stop.unless_begun(Box::pin(tls.accept(socket))).await?;
+            agreed.inspect_err(|error| log::debug!("no TLS with {}: {error}", link.peer)).ok().map(Socket::Tls)
+        }
     }
 }

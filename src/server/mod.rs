@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod listen;
 mod offer;
 mod signals;
+mod socket;
 pub(crate) mod state;
 mod stop;
 #[cfg(test)]

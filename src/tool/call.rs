@@ -26,13 +26,12 @@ pub struct Arguments {
 impl Arguments {
     /// Those of a tool that declares each argument.
     pub(crate) fn read(spec: &Spec, raw: Option<&RawValue>) -> Result<Self, ToolError> {
-        let mut given = match raw {
+        let mut values = match raw {
             Some(raw) => read_object(&spec.args, raw)?,
-            None => vec![None; spec.args.len()],
+            None => vec![Value::Null; spec.args.len()],
         };
-        let mut values = Vec::with_capacity(spec.args.len());
-        for (arg, value) in spec.args.iter().zip(&mut given) {
-            values.push(arg.check(value.take())?.unwrap_or(Value::Null));
+        for (arg, value) in spec.args.iter().zip(&mut values) {
+            *value = arg.check(Some(value.take()))?.unwrap_or(Value::Null);
         }
         Ok(Arguments { names: Arc::clone(&spec.names), values })
     }
@@ -73,8 +72,9 @@ impl Arguments {
     }
 }
 
-/// Reads the object of arguments; what the tool does not know is passed over, as clients add members of their own.
-fn read_object(args: &[Arg], raw: &RawValue) -> Result<Vec<Option<Value>>, ToolError> {
+/// Reads the object of arguments, null for each that was left out; what the tool does not know is passed over, as clients
+/// add members of their own.
+fn read_object(args: &[Arg], raw: &RawValue) -> Result<Vec<Value>, ToolError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     json.deserialize_any(Members(args)).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
 }
@@ -82,21 +82,21 @@ fn read_object(args: &[Arg], raw: &RawValue) -> Result<Vec<Option<Value>>, ToolE
 struct Members<'a>(&'a [Arg]);
 
 impl<'de> Visitor<'de> for Members<'_> {
-    type Value = Vec<Option<Value>>;
+    type Value = Vec<Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with the arguments by name")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(vec![None; self.0.len()])
+        Ok(vec![Value::Null; self.0.len()])
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = vec![None; self.0.len()];
+        let mut values = vec![Value::Null; self.0.len()];
         while let Some(Name(name)) = map.next_key()? {
             match self.0.iter().position(|arg| arg.name == *name) {
-                Some(index) => values[index] = Some(map.next_value()?),
+                Some(index) => values[index] = map.next_value()?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

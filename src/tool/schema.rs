@@ -6,8 +6,8 @@
 
 use crate::tool::{Arguments, Output, Param, ToolError};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 /// A schema, to the letter and in parts.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Schema {
     pub(crate) fn read(&self, raw: Option<&RawValue>) -> Result<Arguments, ToolError> {
         let given = raw.map_or(Ok(Value::Null), |raw| serde_json::from_str(raw.get()));
         let given = match given.map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))? {
-            Value::Null => Value::Object(serde_json::Map::new()),
+            Value::Null => Value::Object(Map::new()),
             given => given,
         };
         self.check(&given).map_err(|fault| ToolError::new(format!("The arguments are wrong: {fault}.")))?;
@@ -71,35 +71,39 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn check(&self, schema: &Value, value: &Value, at: &str, depth: usize) -> Result<(), String> {
         let Some(depth) = depth.checked_sub(1) else { return Err(format!("{} lies too deep", place(at))) };
-        if *schema == Value::Bool(false) {
-            return Err(format!("{} is not allowed", place(at)));
+        let keywords = match schema {
+            Value::Bool(false) => return Err(format!("{} is not allowed", place(at))),
+            Value::Object(members) => Keywords::of(members),
+            _ => return Ok(()),
+        };
+        check_kind(&keywords, value, at)?;
+        if keywords.has_bounds {
+            check_bounds(schema, value, at)?;
         }
-        check_kind(schema, value, at)?;
-        check_bounds(schema, value, at)?;
-        self.check_members(schema, value, at, depth)?;
-        self.check_items(schema, value, at, depth)?;
-        self.check_applicators(schema, value, at, depth)
+        self.check_members(&keywords, value, at, depth)?;
+        self.check_items(&keywords, value, at, depth)?;
+        if keywords.has_applicators { self.check_applicators(schema, value, at, depth) } else { Ok(()) }
     }
 
-    fn check_members(&self, schema: &Value, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+    fn check_members(&self, keywords: &Keywords<'_>, value: &Value, at: &str, depth: usize) -> Result<(), String> {
         let Value::Object(members) = value else { return Ok(()) };
-        for name in list(schema, "required").iter().filter_map(Value::as_str) {
+        let required = keywords.required.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for name in required.iter().filter_map(Value::as_str) {
             if !members.contains_key(name) {
                 return Err(format!("{} is missing", place(&format!("{at}/{name}"))));
             }
         }
-        let properties = schema.get("properties");
         for (name, member) in members {
-            let known = properties.and_then(|properties| properties.get(name));
-            if let Some(schema) = known.or_else(|| schema.get("additionalProperties")) {
+            let known = keywords.properties.and_then(|properties| properties.get(name));
+            if let Some(schema) = known.or(keywords.additional) {
                 self.check(schema, member, &format!("{at}/{name}"), depth)?;
             }
         }
         Ok(())
     }
 
-    fn check_items(&self, schema: &Value, value: &Value, at: &str, depth: usize) -> Result<(), String> {
-        let (Value::Array(items), Some(schema)) = (value, schema.get("items")) else { return Ok(()) };
+    fn check_items(&self, keywords: &Keywords<'_>, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+        let (Value::Array(items), Some(schema)) = (value, keywords.items) else { return Ok(()) };
         items.iter().enumerate().try_for_each(|(index, item)| self.check(schema, item, &format!("{at}/{index}"), depth))
     }
 
@@ -126,7 +130,42 @@ impl Checker<'_> {
     }
 }
 
-fn check_kind(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+/// What a schema says, found in one pass: most schemas have two or three keywords, and there are twenty to look for.
+#[derive(Default)]
+struct Keywords<'a> {
+    kind: Option<&'a Value>,
+    choices: Option<&'a Value>,
+    constant: Option<&'a Value>,
+    required: Option<&'a Value>,
+    properties: Option<&'a Value>,
+    additional: Option<&'a Value>,
+    items: Option<&'a Value>,
+    has_bounds: bool,
+    has_applicators: bool,
+}
+
+impl<'a> Keywords<'a> {
+    fn of(members: &'a Map<String, Value>) -> Self {
+        let mut keywords = Keywords::default();
+        for (name, operand) in members {
+            match name.as_str() {
+                "type" => keywords.kind = Some(operand),
+                "enum" => keywords.choices = Some(operand),
+                "const" => keywords.constant = Some(operand),
+                "required" => keywords.required = Some(operand),
+                "properties" => keywords.properties = Some(operand),
+                "additionalProperties" => keywords.additional = Some(operand),
+                "items" => keywords.items = Some(operand),
+                "minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems" => keywords.has_bounds = true,
+                "$ref" | "allOf" | "anyOf" | "oneOf" | "not" | "if" => keywords.has_applicators = true,
+                _ => {}
+            }
+        }
+        keywords
+    }
+}
+
+fn check_kind(keywords: &Keywords<'_>, value: &Value, at: &str) -> Result<(), String> {
     let is_of = |kind: &str| match kind {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
@@ -137,21 +176,22 @@ fn check_kind(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         "object" => value.is_object(),
         _ => false,
     };
-    let is_good = match schema.get("type") {
-        Some(Value::String(kind)) => is_of(kind),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).any(is_of),
+    let is_good = |kind: &&Value| match kind {
+        Value::String(kind) => is_of(kind),
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).any(is_of),
         _ => true,
     };
-    if !is_good {
-        return Err(format!("{} must be of type {}", place(at), schema["type"]));
+    if let Some(kind) = keywords.kind.filter(|kind| !is_good(kind)) {
+        return Err(format!("{} must be of type {kind}", place(at)));
     }
-    if schema.get("enum").and_then(Value::as_array).is_some_and(|choices| !choices.contains(value)) {
-        return Err(format!("{} must be one of {}", place(at), schema["enum"]));
+    let is_among = |choices: &&Value| choices.as_array().is_none_or(|choices| choices.contains(value));
+    if let Some(choices) = keywords.choices.filter(|choices| !is_among(choices)) {
+        return Err(format!("{} must be one of {choices}", place(at)));
     }
-    if schema.get("const").is_some_and(|constant| constant != value) {
-        return Err(format!("{} must be {}", place(at), schema["const"]));
+    match keywords.constant.filter(|constant| *constant != value) {
+        Some(constant) => Err(format!("{} must be {constant}", place(at))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_bounds(schema: &Value, value: &Value, at: &str) -> Result<(), String> {

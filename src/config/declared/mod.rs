@@ -13,6 +13,7 @@ pub(crate) use read::dry_run;
 pub(super) use shape::{PromptTable, ResourceTable, Tables, ToolTable};
 
 use crate::config::read::Source;
+use crate::config::tree;
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::tool::{Arg, Effect};
@@ -148,7 +149,7 @@ impl Declared {
     /// Adds what such a file declares.
     pub(super) fn read_text(&mut self, text: &str, path: &Path) -> Result<(), Error> {
         let source = Source { text, path };
-        let tables: Tables = toml::from_str(text).map_err(|error| source.unread(&error))?;
+        let tables: Tables = tree::read(text).map_err(|fault| source.unread(&fault))?;
         self.add(&source, &tables)
     }
 
