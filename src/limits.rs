@@ -227,10 +227,6 @@ pub const USERS: usize = 64;
 pub const TOKEN_BYTES: usize = 1024;
 /// Whom a text is sealed for: a client and the longest user name.
 pub const HOLDER_BYTES: usize = 8 + 2 + SUBJECT_BYTES;
-/// Proofs that are remembered: a token and a session for each of eight clients that are at work at once.
-pub const PROOFS: usize = 16;
-/// The longest text whose proof is remembered; the usual token has 130 bytes, and longer ones are proved each time.
-pub const PROOF_BYTES: usize = 256;
 /// The keys of a ring: the one that seals and three that still open. A rotation a week leaves tokens three weeks.
 pub const RING_KEYS: usize = 4;
 /// The longest sealed form of the sign-in and consent pages: it holds the whole request, `state` and redirect URI included.

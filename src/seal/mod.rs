@@ -22,7 +22,6 @@
 //! ```
 
 mod fields;
-mod proofs;
 mod ring;
 #[cfg(test)]
 mod testing;

@@ -1,13 +1,11 @@
 //! The key ring: the key that seals, and those before it that still open.
 
 use super::Purpose;
-use super::proofs::Proofs;
 use crate::limits;
 use crate::world::World;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{hkdf, hmac};
-use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use zeroize::Zeroizing;
 
@@ -22,7 +20,6 @@ const SALT: &[u8] = b"perchd";
 /// token derives nothing.
 pub struct KeyRing {
     keys: heapless::Vec<Key, { limits::RING_KEYS }>,
-    pub(super) proofs: RefCell<Proofs>,
 }
 
 struct Key {
@@ -54,7 +51,7 @@ impl KeyRing {
     pub fn generate(world: &World<'_>) -> Self {
         let mut keys = heapless::Vec::new();
         let _ = keys.push(Key::new(0, world.now.unix, Zeroizing::new(world.bytes())));
-        KeyRing { keys, proofs: RefCell::default() }
+        KeyRing { keys }
     }
 
     /// The ring with a new key in front. The oldest falls out when there are too many, and all it sealed with it.
@@ -76,7 +73,7 @@ impl KeyRing {
         if lines.next().map(|(header, _)| header) != Some(HEADER) {
             return Err(Fault { line: 1, what: "this is no perchd key ring, or one of a newer perchd" });
         }
-        let mut ring = KeyRing { keys: heapless::Vec::new(), proofs: RefCell::default() };
+        let mut ring = KeyRing { keys: heapless::Vec::new() };
         for (text, line) in lines {
             let key = Key::parse(text).ok_or(Fault { line, what: "a key is its id, its birth and 32 bytes in base64url" })?;
             if ring.keys.iter().any(|other| other.id == key.id) {

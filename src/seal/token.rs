@@ -64,11 +64,6 @@ impl Purpose {
         Purpose::RequestState,
     ];
 
-    /// Whether a client sends the same text again and again.
-    pub(super) fn comes_with_each_call(self) -> bool {
-        matches!(self, Purpose::Access | Purpose::Session)
-    }
-
     /// The `info` of the derivation (RFC 5869 2.3). To change one is to disown all that it sealed.
     pub(super) fn label(self) -> &'static [u8] {
         match self {
@@ -180,7 +175,7 @@ impl KeyRing {
     /// Whether `tag` is the proof of `message`, whose second byte names the key.
     fn prove(&self, purpose: Purpose, message: &[u8], tag: &[u8]) -> Result<(), Forged> {
         let key = self.opening(message[1], purpose).ok_or(Forged)?;
-        if self.proofs.borrow_mut().prove(purpose, key, message, tag) { Ok(()) } else { Err(Forged) }
+        hmac::verify(key, message, tag).map_err(|_| Forged)
     }
 }
 
