@@ -5,6 +5,7 @@
 
 mod body;
 pub(crate) mod connect;
+mod cookie;
 pub(crate) mod event;
 mod guard;
 mod hashing;

@@ -1,6 +1,7 @@
 //! The endpoints of the authorization server over HTTP, and the bearer check of the others.
 
 use crate::http::body::{self, Fault};
+use crate::http::cookie::{browser, set_cookie};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
 use crate::http::{Link, Service, page, streamable};
@@ -11,17 +12,11 @@ use crate::principal::{Principal, Scopes};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, SET_COOKIE,
-    WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, StatusCode};
 use std::rc::Rc;
 
-/// Binds the forms of a sign-in to the browser that opened the page.
-const COOKIE_NAME: &str = "perchd";
-/// The same over TLS: no page but ours can set one of this name, nor one of another host, nor one over plain HTTP (RFC 6265bis
-/// 4.1.3.2).
-const HOST_COOKIE_NAME: &str = "__Host-perchd";
 /// Where authorization server metadata is served (RFC 8414 3).
 const SERVER_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
@@ -257,31 +252,6 @@ fn refused(headers: &HeaderMap, error: &Error) -> Reply {
 
 fn with_cookie(base: &Base, html: String, page: &Page) -> Reply {
     set_cookie(base, reply::html(StatusCode::OK, html, Some(&page.redirect_origin)), &page.cookie)
-}
-
-fn set_cookie(base: &Base, mut reply: Reply, cookie: &str) -> Reply {
-    let secure = if is_secure(base) { "; Secure" } else { "" };
-    let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(base));
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        reply.headers_mut().insert(SET_COOKIE, cookie);
-    }
-    reply
-}
-
-/// The value of our cookie.
-fn browser<'a>(base: &Base, headers: &'a HeaderMap) -> Option<&'a str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == cookie_name(base)).map(|(_, value)| value)
-}
-
-fn cookie_name(base: &Base) -> &'static str {
-    if is_secure(base) { HOST_COOKIE_NAME } else { COOKIE_NAME }
-}
-
-/// Whether the browser came over TLS, to us or to a proxy.
-fn is_secure(base: &Base) -> bool {
-    base.origin.starts_with("https://")
 }
 
 /// `POST /register` (RFC 7591).

@@ -2,47 +2,16 @@
 //!
 //! Each page stands by itself: one inline style, no script, nothing from elsewhere, light and dark.
 
+mod home;
 mod policy;
 mod template;
 
+pub(crate) use home::{Home, ToolRow, home};
 pub(crate) use policy::content_security_policy;
 
-use crate::http::connect::Block;
 use crate::oauth::Mode;
 use crate::tool::Scope;
 use template::{Html, fill};
-
-/// The home page.
-#[derive(Clone, Debug)]
-pub(crate) struct Home {
-    /// The board's name.
-    pub(crate) board: String,
-    /// Where the server is, as the browser names it: `http://localhost:8787`.
-    pub(crate) origin: String,
-    /// The ways to sign in.
-    pub(crate) mode: Mode,
-    /// Whether others on the network can read along.
-    pub(crate) is_plain: bool,
-    /// How to connect.
-    pub(crate) blocks: Vec<Block>,
-    /// What it offers.
-    pub(crate) tools: Vec<ToolRow>,
-}
-
-/// A tool, as the home page shows it.
-#[derive(Clone, Debug)]
-pub(crate) struct ToolRow {
-    /// Its name for people.
-    pub(crate) title: String,
-    /// Its name in calls.
-    pub(crate) name: String,
-    /// What it does.
-    pub(crate) about: String,
-    /// What a token needs for it.
-    pub(crate) scope: String,
-    /// Whether it changes anything.
-    pub(crate) is_write: bool,
-}
 
 /// Who asks for something.
 #[derive(Clone, Copy, Debug)]
@@ -132,68 +101,6 @@ pub(crate) struct Problem<'a> {
     pub(crate) what: &'a str,
     /// What to do next.
     pub(crate) remedy: &'a str,
-}
-
-/// The home page.
-pub(crate) fn home(home: &Home) -> String {
-    let (note, pairing) = match home.mode {
-        Mode::Open => (include_str!("page/note_open.html"), ""),
-        Mode::Demo => (include_str!("page/note_demo.html"), ""),
-        Mode::Own { users: false, .. } => ("", include_str!("page/note_pairing.html")),
-        Mode::Own { pairing: true, .. } => ("", include_str!("page/note_both.html")),
-        Mode::Own { .. } => ("", ""),
-    };
-    let blocks = Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0)));
-    let tools = match home.tools.as_slice() {
-        [] => Html::fixed("<p>This board offers no tools yet.</p>"),
-        tools => fill("<ul class=\"cards\">\n{{rows}}</ul>", &[("rows", Html::all(tools.iter().map(tool_row)).into())]),
-    };
-    let body = fill(
-        include_str!("page/home.html"),
-        &[
-            ("board", (&home.board).into()),
-            ("origin", (&home.origin).into()),
-            ("sign_in", if home.mode == Mode::Open { "" } else { " and sign in once" }.into()),
-            ("note", Html::fixed(note).into()),
-            ("plain", plain(home.is_plain).into()),
-            ("pairing", Html::fixed(pairing).into()),
-            ("blocks", blocks.into()),
-            ("tools", tools.into()),
-        ],
-    );
-    layout(&home.board, "wide", body)
-}
-
-fn connect_block(block: &Block, is_first: bool) -> Html {
-    let open = Html::fixed(if is_first { " open" } else { "" });
-    let ca = block.ca.as_ref().map_or(Html::fixed(""), |ca| {
-        let values = [("file", (&ca.file).into()), ("fingerprint", (&ca.fingerprint).into())];
-        fill(include_str!("page/ca.html"), &values)
-    });
-    let values = [
-        ("open", open.into()),
-        ("title", block.title.into()),
-        ("note", (&block.note).into()),
-        ("text", (&block.text).into()),
-        ("ca", ca.into()),
-    ];
-    fill(include_str!("page/block.html"), &values)
-}
-
-fn tool_row(tool: &ToolRow) -> Html {
-    let effect = if tool.is_write {
-        r#"<span class="tag changes">changes things</span>"#
-    } else {
-        r#"<span class="tag">only reads</span>"#
-    };
-    let values = [
-        ("title", (&tool.title).into()),
-        ("name", (&tool.name).into()),
-        ("about", (&tool.about).into()),
-        ("scope", (&tool.scope).into()),
-        ("effect", Html::fixed(effect).into()),
-    ];
-    fill(include_str!("page/tool.html"), &values)
 }
 
 /// The sign-in page. Its forms post to `/authorize`: `transaction`, and `action`, which is `sign_in` with `email` and

@@ -9,6 +9,7 @@ pub(crate) mod first;
 pub(crate) mod fuzzing;
 mod listen;
 mod offer;
+mod rounds;
 mod signals;
 mod socket;
 pub(crate) mod state;
@@ -22,7 +23,6 @@ use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
-use crate::limits;
 use crate::log::Stderr;
 use crate::mcp::Implementation;
 use crate::server::control::Control;
@@ -39,7 +39,6 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::JoinHandle;
@@ -365,8 +364,8 @@ async fn serve(
         tokio::task::spawn_local(accepting)
     };
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
-    let keeping_alive = tokio::task::spawn_local(keep_alive(Rc::clone(&service)));
-    let looking_after = tls.map(|tls| tokio::task::spawn_local(look_after(tls)));
+    let keeping_alive = tokio::task::spawn_local(rounds::keep_alive(Rc::clone(&service)));
+    let looking_after = tls.map(|tls| tokio::task::spawn_local(rounds::look_after(tls)));
     until.await;
     bank.close();
     stop.begin();
@@ -380,22 +379,5 @@ async fn serve(
     match stop.drained().await {
         0 => log::debug!("all connections are closed"),
         left => log::warn!("{left} connections did not end in time and are cut off"),
-    }
-}
-
-async fn look_after(tls: Rc<Tls>) {
-    let mut rounds = tokio::time::interval(Duration::from_secs(limits::CERTIFICATE_SECS));
-    loop {
-        rounds.tick().await;
-        tls.look_after();
-    }
-}
-
-async fn keep_alive(service: Rc<Service>) {
-    let mut rounds = tokio::time::interval(Duration::from_secs(limits::KEEP_ALIVE_SECS));
-    rounds.tick().await;
-    loop {
-        rounds.tick().await;
-        service.keep_alive();
     }
 }
