@@ -56,8 +56,10 @@ struct Place<'t> {
 }
 
 impl<'t> Place<'t> {
-    fn of(value: &'t Spanned<DeValue<'t>>) -> Self {
-        Place { value: value.get_ref(), span: value.span() }
+    /// Reads a value. What its shape finds wrong with it, once it is read, is wrong in its place as well.
+    fn read<T: DeserializeSeed<'t>>(value: &'t Spanned<DeValue<'t>>, seed: T) -> Result<T::Value, Fault> {
+        let span = value.span();
+        seed.deserialize(Place { value: value.get_ref(), span: span.clone() }).map_err(|fault| fault.within(&span))
     }
 }
 
@@ -129,7 +131,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|item| seed.deserialize(Place::of(item))).transpose()
+        self.0.next().map(|item| Place::read(item, seed)).transpose()
     }
 }
 
@@ -151,7 +153,7 @@ impl<'de> MapAccess<'de> for Members<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         let value = self.value.take().ok_or_else(|| Fault::custom("a key comes before its value"))?;
-        seed.deserialize(Place::of(value))
+        Place::read(value, seed)
     }
 }
 
