@@ -1,0 +1,343 @@
+"""What a call of perchd costs, beside bare hyper, which answers the same bytes and checks nothing.
+
+    bench.py PERCHD BARE_HYPER [budgets | FIGURE...]
+
+Figures: size, instructions, allocations, streams, idle. Instructions and allocations are counted by valgrind, as the
+difference between many calls and twice as many, so that they do not depend on how busy the machine is; bytes are resident
+memory. With `budgets`, those of budgets.toml are held.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from html import unescape
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+HERE = Path(__file__).parent
+CALLS = 1000
+STREAMS = 200
+REVISION = "2025-11-25"
+REDIRECT = "http://localhost:3334/oauth/callback"
+FIGURES = ["size", "instructions", "allocations", "streams", "idle"]
+
+
+class Wire:
+    """One connection, over which one request follows the other."""
+
+    def __init__(self, server, is_tls=False):
+        self.host = f"localhost:{server.port}"
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        if is_tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, line, headers=(), body=None):
+        head = f"{line} HTTP/1.1\r\nHost: {self.host}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
+        if body is not None:
+            head += f"Content-Length: {len(body)}\r\n"
+        self.socket.sendall(head.encode() + b"\r\n" + (body or b""))
+
+    def head(self):
+        """Status and headers of an answer, and what came behind them."""
+        read = b""
+        while b"\r\n\r\n" not in read:
+            some = self.socket.recv(65536)
+            if not some:
+                raise ConnectionError("the server hung up")
+            read += some
+        head, rest = read.split(b"\r\n\r\n", 1)
+        status, *lines = head.decode().split("\r\n")
+        headers = [line.split(": ", 1) for line in lines]
+        return int(status.split()[1]), {name.lower(): value for name, value in headers}, rest
+
+    def ask(self, line, headers=(), body=None):
+        self.send(line, headers, body)
+        status, headers, rest = self.head()
+        while len(rest) < int(headers.get("content-length", 0)):
+            rest += self.socket.recv(65536)
+        return status, headers, rest
+
+    def json(self, line, headers, message):
+        body = json.dumps(message, separators=(",", ":")).encode()
+        return self.ask(line, [("Content-Type", "application/json"), *headers], body)
+
+
+class Server:
+    """A server that runs, under valgrind or by itself."""
+
+    def __init__(self, command, wrap=(), config=None):
+        self.folder = tempfile.TemporaryDirectory(prefix="perchd-bench-")
+        self.port = free_port()
+        here = {"port": self.port, "state": self.folder.name, "config": f"{self.folder.name}/perchd.toml"}
+        if config is not None:
+            Path(here["config"]).write_text(config)
+        # A log that is written and not read would stand still some time; one that goes to a file is written as usual.
+        self.log = open(f"{self.folder.name}/log", "wb")
+        arguments = [*wrap, *(word.format(**here) for word in command)]
+        self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.wait()
+
+    def wait(self):
+        for _ in range(600):
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"it ended: {self.said()}") from None
+                time.sleep(0.1)
+        raise RuntimeError("it does not listen")
+
+    def said(self):
+        return Path(self.log.name).read_text(errors="replace")
+
+    def resident(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        said = self.said()
+        self.log.close()
+        self.folder.cleanup()
+        return said
+
+
+class Perchd:
+    """perchd as it ships, with sign-in."""
+
+    name = "perchd"
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def start(self, wrap=(), is_tls=False):
+        config = '[tls]\nmode = "own"\n' if is_tls else ""
+        listen = ["--listen", "127.0.0.1:{port}", "--state", "{state}", "--auth", "demo", "--config", "{config}"]
+        return Server([self.binary, "serve", *listen], wrap, config)
+
+    def headers(self, server, is_tls=False):
+        wire = Wire(server, is_tls)
+        bearer = ("Authorization", f"Bearer {sign_in(wire, is_tls)}")
+        _, headers, _ = introduce(Wire(server, is_tls), [bearer])
+        return [bearer, ("MCP-Protocol-Version", REVISION), ("Mcp-Session-Id", headers["mcp-session-id"])]
+
+    def stream_headers(self, server, is_tls=False):
+        return [("Authorization", f"Bearer {sign_in(Wire(server, is_tls), is_tls)}")]
+
+
+class BareHyper:
+    """The same HTTP library and nothing else."""
+
+    name = "bare hyper"
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def start(self, wrap=(), is_tls=False):
+        return Server([self.binary, "{port}"], wrap)
+
+    def headers(self, server, is_tls=False):
+        return [("MCP-Protocol-Version", REVISION)]
+
+    def stream_headers(self, server, is_tls=False):
+        return []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def sign_in(wire, is_tls):
+    """The way of a client and a browser from nothing to an access token."""
+    origin = f"{'https' if is_tls else 'http'}://{wire.host}"
+    client = json.loads(wire.json("POST /register", [], {"client_name": "bench", "redirect_uris": [REDIRECT]})[2])["client_id"]
+    verifier = "a-verifier-of-at-least-forty-three-characters-0"
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    ask = {"response_type": "code", "client_id": client, "redirect_uri": REDIRECT, "code_challenge": challenge}
+    ask |= {"code_challenge_method": "S256", "state": "s"}
+    _, headers, page = wire.ask(f"GET /authorize?{urlencode(ask)}", [("Accept", "text/html")])
+    browser = [("Accept", "text/html"), ("Origin", origin), ("Sec-Fetch-Site", "same-origin")]
+    browser += [("Cookie", headers["set-cookie"].split(";")[0]), ("Content-Type", "application/x-www-form-urlencoded")]
+    fields = [("email", "ada@example.org"), ("password", "x"), ("action", "sign_in")]
+    _, headers, page = wire.ask("POST /authorize", browser, form(page, fields))
+    if "set-cookie" in headers:
+        browser[3] = ("Cookie", headers["set-cookie"].split(";")[0])
+    fields = [("scope", "math"), ("scope", "system:read"), ("action", "approve")]
+    _, headers, _ = wire.ask("POST /consent", browser, form(page, fields))
+    code = parse_qs(urlsplit(headers["location"]).query)["code"][0]
+    trade = {"grant_type": "authorization_code", "client_id": client, "code": code}
+    trade |= {"redirect_uri": REDIRECT, "code_verifier": verifier}
+    kind = [("Content-Type", "application/x-www-form-urlencoded")]
+    return json.loads(wire.ask("POST /token", kind, urlencode(trade).encode())[2])["access_token"]
+
+
+def form(page, fields):
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.decode())
+    return urlencode([(name, unescape(value)) for name, value in hidden] + fields).encode()
+
+
+def introduce(wire, headers):
+    client = {"name": "bench", "version": "1"}
+    params = {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": client}
+    return wire.json("POST /mcp", [accept(), *headers], {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+
+
+def accept():
+    return ("Accept", "application/json, text/event-stream")
+
+
+def call(wire, headers, number):
+    params = {"name": "add", "arguments": {"a": 2, "b": 3}}
+    message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+    status, _, body = wire.json("POST /mcp", [accept(), *headers], message)
+    answer = json.loads(body)
+    if (status, answer["id"], answer["result"]["content"]) != (200, number, [{"type": "text", "text": "5"}]):
+        raise RuntimeError(f"a wrong answer: {status} {body!r}")
+
+
+def after_calls(peer, calls, wrap):
+    """What the server says at its end, after so many calls on one connection."""
+    server = peer.start(wrap)
+    wire, headers = Wire(server), peer.headers(server)
+    # Ids of one length: a call is like the other.
+    for number in range(10_000_000, 10_000_000 + calls):
+        call(wire, headers, number)
+    return server.stop()
+
+
+def instructions(peer):
+    """Instructions of one call, in user space."""
+
+    def counted(calls):
+        with tempfile.NamedTemporaryFile() as out:
+            after_calls(peer, calls, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}", "-q"])
+            return int(re.search(rb"^(?:summary|totals): (\d+)", Path(out.name).read_bytes(), re.M)[1])
+
+    return (counted(2 * CALLS) - counted(CALLS)) / CALLS
+
+
+def allocations(peer):
+    """Blocks and bytes that one call takes from the heap."""
+
+    def counted(calls):
+        said = after_calls(peer, calls, ["valgrind", "--leak-check=no", "--run-libc-freeres=no"])
+        blocks, size = re.search(r"total heap usage: ([\d,]+) allocs, [\d,]+ frees, ([\d,]+) bytes", said).groups()
+        return int(blocks.replace(",", "")), int(size.replace(",", ""))
+
+    few, many = counted(CALLS), counted(2 * CALLS)
+    return tuple((after - before) / CALLS for before, after in zip(few, many))
+
+
+def stream_bytes(peer, is_tls):
+    """Resident memory of one idle `GET /sse`."""
+    server = peer.start(is_tls=is_tls)
+    headers = peer.stream_headers(server, is_tls)
+
+    def opened(count):
+        # One after the other: what a connection needs before it is a stream is free for the next.
+        return [stream(server, headers, is_tls) for _ in range(count)]
+
+    # The first ones pay for what all share.
+    held = opened(20)
+    before = server.resident()
+    held += opened(STREAMS)
+    # Their first event is on its way.
+    time.sleep(0.5)
+    size = (server.resident() - before) / STREAMS
+    server.stop()
+    return size
+
+
+def stream(server, headers, is_tls):
+    wire = Wire(server, is_tls)
+    wire.send("GET /sse", [("Accept", "text/event-stream"), *headers])
+    if wire.head()[0] != 200:
+        raise RuntimeError("no stream was opened")
+    return wire
+
+
+def idle_bytes(peer, is_tls):
+    """Resident memory of a server that nobody has asked anything but the way in."""
+    server = peer.start(is_tls=is_tls)
+    peer.headers(server, is_tls)
+    time.sleep(0.5)
+    size = server.resident()
+    server.stop()
+    return size
+
+
+def figures(peer, wanted):
+    """Name and value of each figure of this peer."""
+    is_perchd = isinstance(peer, Perchd)
+    if "size" in wanted:
+        yield "binary_bytes", os.stat(peer.binary).st_size
+    if "instructions" in wanted:
+        yield "instructions_per_call", instructions(peer)
+    if "allocations" in wanted:
+        blocks, size = allocations(peer)
+        yield "allocations_per_call", blocks
+        yield "allocated_bytes_per_call", size
+    if "streams" in wanted:
+        yield "bytes_per_stream", stream_bytes(peer, False)
+        if is_perchd:
+            yield "bytes_per_tls_stream", stream_bytes(peer, True)
+    if "idle" in wanted:
+        yield "idle_bytes", idle_bytes(peer, False)
+        if is_perchd:
+            yield "idle_tls_bytes", idle_bytes(peer, True)
+
+
+def exceeded(measured):
+    """What is above its budget. Budgets are of one kind of machine: elsewhere other instructions do the same."""
+    machine = platform.machine()
+    budgets = tomllib.loads((HERE / "budgets.toml").read_text()).get(machine)
+    if budgets is None:
+        print(f"no budgets for {machine}: nothing was held")
+        return []
+    slack = 1 + budgets.pop("slack_percent") / 100
+    return [name for name, most in budgets.items() if name in measured and measured[name] > most * slack]
+
+
+def main():
+    perchd, bare, *wanted = sys.argv[1:]
+    holds = "budgets" in wanted
+    wanted = [name for name in wanted if name != "budgets"] or FIGURES
+    table = {}
+    for peer in [Perchd(perchd), BareHyper(bare)]:
+        for name, value in figures(peer, wanted):
+            table.setdefault(name, {})[peer.name] = value
+    print(f"{'':28}{'perchd':>14}{'bare hyper':>14}")
+    for name, values in table.items():
+        print(f"{name:28}" + "".join(f"{values[peer]:>14,.1f}" for peer in ("perchd", "bare hyper") if peer in values))
+    if "instructions_per_call" in table:
+        print(f"perchd takes {table['instructions_per_call']['perchd']:,.0f} instructions per call")
+    if holds:
+        over = exceeded({name: values["perchd"] for name, values in table.items()})
+        if over:
+            sys.exit(f"above its budget in tests/bench/budgets.toml: {', '.join(over)}. Who exceeds one changes it and says why.")
+
+
+if __name__ == "__main__":
+    main()
