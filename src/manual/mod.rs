@@ -20,3 +20,6 @@ pub mod revisions {}
 
 #[doc = include_str!("changes.md")]
 pub mod changes {}
+
+#[doc = include_str!("contributing.md")]
+pub mod contributing {}
