@@ -48,7 +48,7 @@ test.after(() => console.log(['', `${'what happens'.padEnd(50)} sign-ins of mcp-
 
 /** Starts mcp-remote, signs in whenever it opens a browser, and calls a tool. */
 async function use(t, board, home) {
-  const args = [proxy, `${board.server.base}/mcp`];
+  const args = [proxy, `${board.server.base}/mcp`, String(home.callbackPort)];
   const host = new Stdio(new Program(t, process.execPath, args, { env: home.env, cwd: home.path, input: true, name: 'mcp-remote' }));
   const before = (await home.opened()).length;
   const isUp = host.initialize().then(() => true);

@@ -129,7 +129,7 @@ async function stage(t, way) {
   if (server.tls) setDefaultCACertificates([await until('the CA', 10, () => readFile(server.ca, 'utf8').catch(() => undefined))]);
 
   function start(changes = {}) {
-    const args = [proxy, `${server.base}${way.path}`, ...way.flags];
+    const args = [proxy, `${server.base}${way.path}`, String(home.callbackPort), ...way.flags];
     const trust = server.tls && { NODE_EXTRA_CA_CERTS: server.ca, HOSTS: JSON.stringify({ [server.tls[0]]: server.host }) };
     const env = { ...home.env, ...trust, ...changes };
     return new Stdio(new Program(t, process.execPath, args, { env, cwd: home.path, input: true, name: 'mcp-remote' }));
