@@ -51,7 +51,7 @@ fn effective(config: &Config, catalog: &Catalog) -> String {
     };
     let plain = if config.allow_plain { ", plain HTTP is allowed as well" } else { "" };
     let _ = writeln!(text, "TLS            {tls}{plain}");
-    for base in http::origins(config) {
+    for base in http::origins(config, &config.listen) {
         let _ = writeln!(text, "Reached as     {base}");
     }
     let _ = writeln!(text, "State          {}", config.state.display());

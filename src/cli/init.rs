@@ -146,7 +146,7 @@ fn told(file: &Path, has_written: bool, config: &Config, first: &First) -> Strin
         let _ = writeln!(text, "  SHA-256      {begin}\n               {end}");
     }
     // The first name is the one that other computers find.
-    let origin = http::origins(config).into_iter().next().unwrap_or_default();
+    let origin = http::origins(config, &config.listen).into_iter().next().unwrap_or_default();
     let fingerprint = first.ca.as_ref().map(|ca| ca.fingerprint.as_str());
     for block in connect::blocks(&origin, &config.name, config.auth == Auth::Open, fingerprint) {
         let _ = write!(text, "\n{}\n", block.title);

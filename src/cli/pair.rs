@@ -2,11 +2,11 @@
 
 use crate::cli::{Which, Word, next, remark, say, server, surplus, terminal, value, when};
 use crate::error::Error;
-use crate::oauth::Base;
 use crate::server::desk::{Answer, Request};
 use lexopt::Parser;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
+use std::net::IpAddr;
 
 const HELP: &str = "\
 Shows a code with which somebody may sign in once, within five minutes. The
@@ -67,8 +67,10 @@ fn card(user: &str, code: &str, secs: u64, origin: &str) -> String {
 
 /// Whether a telephone would look for the address in itself.
 fn is_here(origin: &str) -> bool {
-    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-    Base::new(&format!("http://{host}")).is_protected()
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -81,6 +83,10 @@ mod tests {
             ("http://localhost:8787", false),
             ("https://localhost:8787", false),
             ("https://127.0.0.1:8787", false),
+            ("https://127.0.0.2:8787", false),
+            ("http://[::1]:8787", false),
+            ("https://[fd00::7]:8787", true),
+            ("https://pi.example.org", true),
             ("https://greenhouse.local:8787", true),
             ("http://192.168.1.20:8787", true),
         ] {

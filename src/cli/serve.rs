@@ -7,7 +7,7 @@ use crate::http::connect;
 use crate::server::{Bound, Server};
 use lexopt::Parser;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 /// What the command line said.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +79,7 @@ pub(super) fn run(mut options: Options, mut words: Parser) -> Result<(), Error> 
 
 /// Where it listens, which page to open, and what to paste into each client.
 fn greeting(bound: &Bound, name: &str, auth: Auth, pair: &str) -> String {
-    let address = bound.address();
-    let scheme = if bound.is_tls() { "https" } else { "http" };
-    let origin = match address.ip() {
-        // One of its own, which stands for no other.
-        ip if ip.is_loopback() && ip != Ipv4Addr::LOCALHOST => format!("{scheme}://{address}"),
-        _ => bound.origin(),
-    };
+    let (address, origin) = (bound.address(), bound.origin());
     let mode = match auth {
         Auth::Demo => "demo: any e-mail address and any password sign in",
         Auth::Open => "open: nobody signs in",

@@ -52,14 +52,14 @@ impl Host<'_> {
 }
 
 impl Hosts {
-    /// The names that `config` gives the server, which listens on `port`.
+    /// The names that `config` gives the server, which listens on these addresses.
     ///
     /// Whatever loopback is called is one of them, on any port, since a forwarded port (`ssh -L 9000:localhost:8787`) is
     /// asked for by its own number; and so is the address that a connection came to, as no name can be made to stand for
     /// a bare address.
-    pub(crate) fn new(config: &Config, port: u16) -> Self {
-        let origins = under(config, port);
-        let mut canonical = Base::new(&origins[0]);
+    pub(crate) fn new(config: &Config, addresses: &[SocketAddr]) -> Self {
+        let first = origins(config, addresses).into_iter().next();
+        let mut canonical = Base::new(&first.unwrap_or_default());
         if let Some(audience) = &config.audience {
             canonical.audience = Audience::of(audience);
         }
@@ -131,17 +131,28 @@ pub(crate) fn needs_tls(config: &Config, link: Link) -> bool {
     config.tls != Tls::Off && !config.allow_plain && !link.is_tls && !link.peer.is_loopback()
 }
 
-/// Under which origins a server with this configuration is reached, the first of which it calls itself by.
-pub(crate) fn origins(config: &Config) -> Vec<String> {
-    under(config, config.listen.first().map_or(0, SocketAddr::port))
-}
-
-fn under(config: &Config, port: u16) -> Vec<String> {
+/// Under which origins a server with this configuration is reached that listens on these addresses. By the first it calls
+/// itself: one that other computers find, if any of them can come.
+pub(crate) fn origins(config: &Config, addresses: &[SocketAddr]) -> Vec<String> {
     let scheme = if config.tls == Tls::Off { "http" } else { "https" };
-    let names = config.names.iter().map(String::as_str).filter(|_| config.is_far());
-    let bracketed = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
-    let reached = names.chain(["localhost"]).map(|name| format!("{scheme}://{}:{port}", bracketed(name)));
-    config.public.iter().cloned().chain(reached).collect()
+    let mut all = config.public.clone();
+    let (near, far): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(|address| address.ip().is_loopback());
+    for address in far.into_iter().chain(near) {
+        let names = config.names.iter().map(String::as_str).filter(|_| !address.ip().is_loopback());
+        let own = match address.ip().to_canonical() {
+            ip if ip.is_unspecified() || ip == LOOPBACK[0] => "localhost".to_owned(),
+            // One of its own: nothing listens on 127.0.0.1, which `localhost` stands for.
+            ip => ip.to_string(),
+        };
+        let bracketed = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+        for name in names.chain([own.as_str()]) {
+            let origin = format!("{scheme}://{}:{}", bracketed(name), address.port());
+            if !all.contains(&origin) {
+                all.push(origin);
+            }
+        }
+    }
+    all
 }
 
 /// Name and port of a host; an IPv6 address keeps its brackets.
@@ -162,7 +173,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new(&Config::with_state("/".into()), 8787)
+        Hosts::new(&Config::with_state("/".into()), &["127.0.0.1:8787".parse().unwrap()])
     }
 
     fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
@@ -203,6 +214,31 @@ mod tests {
             assert_eq!(found.origin(), format!("http://{host}"));
             assert_eq!(hosts().base(found).audience, hosts().canonical().audience);
         }
+    }
+
+    #[test]
+    fn a_name_under_which_nothing_listens_is_not_said() {
+        let config = Config { names: vec!["pi.local".to_owned(), "fd00::7".to_owned()], ..Config::with_state("/".into()) };
+        for (listen, wanted) in [
+            (&["127.0.0.1:1"][..], &["http://localhost:1"][..]),
+            (&["127.0.0.2:1"], &["http://127.0.0.2:1"]),
+            (&["[::1]:1"], &["http://[::1]:1"]),
+            (&["[::1]:1", "127.0.0.1:1"], &["http://[::1]:1", "http://localhost:1"]),
+            (&["0.0.0.0:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://localhost:1"]),
+            (&["0.0.0.0:1", "[::]:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://localhost:1"]),
+            (&["192.168.1.20:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://192.168.1.20:1"]),
+            (
+                &["127.0.0.1:1", "[fd00::7]:2"],
+                &["http://pi.local:2", "http://[fd00::7]:2", "http://localhost:1"],
+            ),
+        ] {
+            let listen: Vec<SocketAddr> = listen.iter().map(|address| address.parse().unwrap()).collect();
+            assert_eq!(origins(&config, &listen), wanted);
+            assert_eq!(&*Hosts::new(&config, &listen).canonical().origin, wanted[0]);
+        }
+        let proxied = Config { public: vec!["https://pi.example.org".to_owned()], tls: Tls::Own, ..config };
+        let said = origins(&proxied, &["127.0.0.2:1".parse().unwrap()]);
+        assert_eq!(said, ["https://pi.example.org", "https://127.0.0.2:1"]);
     }
 
     #[test]

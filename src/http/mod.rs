@@ -44,7 +44,7 @@ use crate::world::{Clock, Kernel, World};
 use bytes::Bytes;
 use heapless::Deque;
 use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
@@ -71,8 +71,8 @@ pub(crate) type Keep = Box<dyn Fn(&str) -> Result<(), Error>>;
 
 /// What a service is made of.
 pub(crate) struct Parts {
-    /// Where it listens, by the first of its listeners.
-    pub(crate) port: u16,
+    /// Where it listens.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) config: Config,
     pub(crate) ca: Option<OwnCa>,
     pub(crate) identity: Identity,
@@ -121,7 +121,7 @@ pub(crate) struct Service {
     hosts: RefCell<Rc<Hosts>>,
     engine: RefCell<Rc<Engine>>,
     identity: Identity,
-    port: u16,
+    addresses: Vec<SocketAddr>,
     hashing: Hashing,
     keys: RefCell<Rc<KeyRing>>,
     authority: Authority,
@@ -145,7 +145,7 @@ impl Service {
     /// # Errors
     /// When the list of what was revoked is damaged: without it, revoked tokens would come back to life.
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, Error> {
-        let hosts = Hosts::new(&parts.config, parts.port);
+        let hosts = Hosts::new(&parts.config, &parts.addresses);
         let settings = settings(&parts.config, &parts.catalog, &hosts);
         let changes = parts.identity.changes.clone();
         let service = Service {
@@ -154,7 +154,7 @@ impl Service {
             hosts: RefCell::new(Rc::new(hosts)),
             engine: RefCell::new(Rc::new(parts.identity.engine(parts.catalog, &parts.keys))),
             identity: parts.identity,
-            port: parts.port,
+            addresses: parts.addresses,
             hashing: Hashing::default(),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
             keys: RefCell::new(parts.keys),
@@ -197,7 +197,7 @@ impl Service {
     /// When it would let anybody in; then nothing changes.
     pub(crate) fn reload(&self, config: Config, catalog: Catalog, ca: Option<OwnCa>) -> Result<(), Error> {
         config.listen.iter().try_for_each(|address| config.check(*address))?;
-        let hosts = Hosts::new(&config, self.port);
+        let hosts = Hosts::new(&config, &self.addresses);
         self.authority.reload(settings(&config, &catalog, &hosts));
         self.streams.limit(config.limits.streams);
         self.hosts.replace(Rc::new(hosts));

@@ -230,7 +230,7 @@ impl Server {
         let catalog = self.offer.under(&self.config)?;
         let bank = self.offer.bank(&self.config, &mut self.changes);
         let service = Service::new(Parts {
-            port: addresses.first().map_or(0, SocketAddr::port),
+            addresses: addresses.to_vec(),
             config: self.config,
             ca: tls.as_ref().and_then(|tls| tls.own_ca()),
             identity: Identity { implementation, instructions: self.instructions, changes: self.changes },
