@@ -241,10 +241,18 @@ pub const STATE_BYTES: usize = 2048;
 pub const CODE_SECS: u64 = 60;
 /// A sign-in page that was opened must be sent within this time.
 pub const LOGIN_SECS: u64 = 600;
-/// An access token. mcp-remote refreshes at 60 s left, Claude at five minutes.
+/// An access token, where the owner says nothing. mcp-remote refreshes at 60 s left, Claude at five minutes.
 pub const ACCESS_SECS: u64 = 3600;
-/// A refresh token, from the sign-in on: then one signs in again.
+/// The shortest that he may have: with a shorter one, Claude would refresh before each call.
+pub const ACCESS_SECS_MIN: u64 = 600;
+/// The longest: what has leaked is good for so long, unless somebody revokes it.
+pub const ACCESS_SECS_MAX: u64 = PLAIN_ACCESS_SECS;
+/// A refresh token, from the sign-in on, where the owner says nothing: then one signs in again.
 pub const REFRESH_SECS: u64 = 30 * 24 * 3600;
+/// The shortest that he may have: it outlasts its access token.
+pub const REFRESH_SECS_MIN: u64 = 3600;
+/// The longest: for so long a revocation stays on the list, which has few places.
+pub const REFRESH_SECS_MAX: u64 = 90 * 24 * 3600;
 /// How long the predecessor of a refresh token still gets its successor: two streams of one client refresh at once.
 pub const REFRESH_GRACE_SECS: u64 = 60;
 /// Codes and consents that were spent and are not yet out of date. When full, a new one is refused: forgetting one would

@@ -77,7 +77,7 @@ fn check(folder: &Folder, config: &Config) -> Result<(), Error> {
         secret.push(real_parent(&file.with_file_name("tools.d")));
     }
     if let Tls::Files { key, .. } = &config.tls {
-        secret.push(real_parent(key));
+        secret.push(real_parent(&key.path));
     }
     let holds = secret.iter().find(|secret| secret.starts_with(&real) || real.starts_with(secret));
     let what = match holds {

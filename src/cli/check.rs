@@ -1,23 +1,23 @@
 //! `perchd check`: what a configuration comes to, or the first thing that is wrong with it.
 
-use crate::cli::{Which, Word, next, say, surplus};
-use crate::config::{Config, Tls};
+use crate::cli::{Which, Word, next, say, surplus, when};
+use crate::config::{Config, Lifetimes, Tls};
 use crate::error::Error;
 use crate::http;
-use crate::server::Server;
+use crate::server::{Server, tls};
 use crate::tool::{Catalog, Effect};
 use lexopt::Parser;
 use std::fmt::Write;
 
 const HELP: &str = "\
-Reads the configuration and prints what it comes to, or the first thing that
-is wrong with it. Changes nothing.
+Reads the configuration, and the certificate and the key that it names, and
+prints what it comes to, or the first thing that is wrong. Changes nothing.
 
 Usage: perchd check [FILE]
 
   FILE                  The configuration [the one that `perchd serve` takes]
 
-Exit: 0 if it is good, 78 if it is not.
+Exit: 0 if it is good, 77 if a file may not be read, 78 if it is not.
 ";
 
 /// Prints what holds.
@@ -32,12 +32,13 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
         }
     }
     let config = which.config()?;
-    let server = Server::new(config.clone()).builtin();
-    say(&effective(&config, &server.checked()?))
+    let catalog = Server::new(config.clone()).builtin().checked()?;
+    let ends = tls::Tls::check(&config)?;
+    say(&effective(&config, ends, &catalog))
 }
 
 // Writing to a String does not fail.
-fn effective(config: &Config, catalog: &Catalog) -> String {
+fn effective(config: &Config, certificate_ends: Option<u64>, catalog: &Catalog) -> String {
     let mut text = String::new();
     let file = config.file.as_ref().map_or_else(|| "none: what holds without one".to_owned(), |file| file.display().to_string());
     let _ = writeln!(text, "Configuration  {file}\nBoard          {}", config.name);
@@ -47,7 +48,10 @@ fn effective(config: &Config, catalog: &Catalog) -> String {
     let tls = match &config.tls {
         Tls::Off => "off: plain HTTP".to_owned(),
         Tls::Own => "certificate of the board's own CA".to_owned(),
-        Tls::Files { certificate, .. } => format!("certificate {}", certificate.display()),
+        Tls::Files { certificate, .. } => {
+            let until = certificate_ends.map_or_else(String::new, |ends| format!(", until {}", when::date(ends)));
+            format!("certificate {}{until}", certificate.path.display())
+        }
     };
     let plain = if config.allow_plain { ", plain HTTP is allowed as well" } else { "" };
     let _ = writeln!(text, "TLS            {tls}{plain}");
@@ -60,6 +64,9 @@ fn effective(config: &Config, catalog: &Catalog) -> String {
         let scopes = user.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.as_str().to_owned());
         let _ = writeln!(text, "  user         {}: {scopes}", user.name);
     }
+    let Lifetimes { access_secs, refresh_secs } = config.tokens;
+    let (access, refresh) = (when::spoken(access_secs), when::spoken(refresh_secs));
+    let _ = writeln!(text, "Tokens last    {access}, renewed for {refresh}");
     tools(&mut text, catalog);
     text
 }

@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) public: Vec<Placed<String>>,
     pub(super) origins: Vec<Placed<String>>,
     pub(super) auth: AuthTable,
+    pub(super) tokens: TokensTable,
     pub(super) tls: Option<Placed<TlsTable>>,
     pub(super) tools: ToolsTable,
     pub(super) system: SystemTable,
@@ -69,6 +70,14 @@ impl fmt::Debug for UserTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserTable").finish_non_exhaustive()
     }
+}
+
+/// `[tokens]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TokensTable {
+    pub(super) access: Option<Placed<String>>,
+    pub(super) refresh: Option<Placed<String>>,
 }
 
 /// `[tls]`.

@@ -18,8 +18,9 @@ pub(crate) use read::user_name;
 
 use crate::error::{Error, Exit};
 use crate::limits;
-pub use crate::oauth::User;
+pub use crate::oauth::{Lifetimes, User};
 pub use services::Services;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -75,10 +76,34 @@ pub enum Tls {
     /// From these files, in PEM.
     Files {
         /// The certificate, and those between it and its CA.
-        certificate: PathBuf,
+        certificate: PemFile,
         /// Its private key.
-        key: PathBuf,
+        key: PemFile,
     },
+}
+
+/// A file that the configuration names, and where it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PemFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The line that names it, as errors say it: `/etc/perchd/perchd.toml:7`.
+    pub place: Option<String>,
+}
+
+impl<P: Into<PathBuf>> From<P> for PemFile {
+    fn from(path: P) -> Self {
+        PemFile { path: path.into(), place: None }
+    }
+}
+
+impl fmt::Display for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        self.path.display().fmt(f)
+    }
 }
 
 /// How much the board gives at once. What it could give at most stands in [`limits`].
@@ -121,6 +146,8 @@ pub struct Config {
     pub redirect_uris: Vec<String>,
     /// The name under which several boards with one key ring accept each other's tokens.
     pub audience: Option<String>,
+    /// How long the tokens last that come of a sign-in.
+    pub tokens: Lifetimes,
     /// Where the certificate comes from.
     pub tls: Tls,
     /// Whether plain HTTP may be spoken with other computers although there is a certificate.
@@ -162,6 +189,7 @@ impl Config {
             users: Vec::new(),
             redirect_uris: Vec::new(),
             audience: None,
+            tokens: Lifetimes::default(),
             tls: Tls::Off,
             allow_plain: false,
             hidden: Vec::new(),

@@ -1,8 +1,8 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
 use super::declared::{Declared, Tables};
-use super::file::{AuthTable, File, LimitsTable, Named, Placed, TlsTable, UserTable};
-use super::{Auth, Config, Limits, Tls, User, names_of, text, tree};
+use super::file::{AuthTable, File, LimitsTable, Named, Placed, TlsTable, TokensTable, UserTable};
+use super::{Auth, Config, Lifetimes, Limits, PemFile, Tls, User, names_of, text, tree};
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
@@ -46,6 +46,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         users,
         redirect_uris: source.each(&file.auth.redirect_uris, redirect_uri)?,
         audience: file.auth.audience.as_ref().map(|audience| source.checked(audience, audience_name)).transpose()?,
+        tokens: source.lifetimes(&file.tokens)?,
         tls,
         allow_plain,
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
@@ -117,9 +118,22 @@ impl Source<'_> {
         let Some(placed) = table else { return Ok((default, false)) };
         let table = placed.get_ref();
         let files = match (&table.certificate, &table.key) {
-            (Some(certificate), Some(key)) => {
-                Some(Tls::Files { certificate: self.absolute(certificate)?, key: self.absolute(key)? })
+            (Some(certificate), Some(key)) => Some(Tls::Files { certificate: self.pem(certificate)?, key: self.pem(key)? }),
+    fn lifetimes(&self, table: &TokensTable) -> Result<Lifetimes, Error> {
+        let access = |text: &str| text::secs(text, limits::ACCESS_SECS_MIN, limits::ACCESS_SECS_MAX);
+        let refresh = |text: &str| text::secs(text, limits::REFRESH_SECS_MIN, limits::REFRESH_SECS_MAX);
+        let default = Lifetimes::default();
+        let access_secs = table.access.as_ref().map_or(Ok(default.access_secs), |value| self.checked(value, access))?;
+        let refresh_secs = table.refresh.as_ref().map_or(Ok(default.refresh_secs), |value| self.checked(value, refresh))?;
+        match table.refresh.as_ref().or(table.access.as_ref()) {
+            Some(value) if refresh_secs < access_secs => {
+                let what = "a refresh token would end before the access token that came with it";
+                Err(self.fault(value.span(), what, "Write a longer time for refresh, or a shorter one for access."))
             }
+            _ => Ok(Lifetimes { access_secs, refresh_secs }),
+        }
+    }
+
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => {
                 let what = "certificate and key go together";
@@ -168,6 +182,10 @@ impl Source<'_> {
             return Ok(path.get_ref().clone());
         }
         let what = format!("`{}` is not absolute", path.get_ref().display());
+    fn pem(&self, path: &Placed<PathBuf>) -> Result<PemFile, Error> {
+        Ok(PemFile { path: self.absolute(path)?, place: Some(self.place(Some(path.span()))) })
+    }
+
         Err(self.fault(path.span(), what, "Write the whole path: it begins with a slash."))
     }
 

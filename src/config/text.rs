@@ -43,6 +43,23 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// A time within these bounds, such as `1h`, in seconds.
+pub(super) fn secs(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("min", 60), ("h", 3600), ("d", 24 * 3600)];
+    let parsed = UNITS.iter().find_map(|(unit, secs)| {
+        let number = text.strip_suffix(unit)?.trim_end_matches(' ');
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        number.parse::<u64>().ok().filter(|_| is_number)?.checked_mul(*secs)
+    });
+    parsed.filter(|secs| (least..=most).contains(secs)).ok_or_else(|| {
+        let spoken = |secs: u64| {
+            let unit = UNITS.iter().rev().find(|(_, unit)| secs >= *unit && secs.is_multiple_of(*unit)).unwrap_or(&UNITS[0]);
+            format!("\"{}{}\"", secs / unit.1, unit.0)
+        };
+        format!("`{text}` is no time from {} to {}", spoken(least), spoken(most))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +83,15 @@ mod tests {
         for text in ["", "http://pi", "pi:8787", "pi/", "a..b", "-pi", "a b", "pi\"", &"a".repeat(64), "*.local"] {
             assert!(host(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_is_within_its_bounds() {
+        let secs = |text: &str| secs(text, 600, 24 * 3600);
+        for text in ["", "h", "1", "-1h", "+1h", "1.5h", "9min", "25h", "2d", "1w", "1 h ", "3600s", "99999999999999999999d"] {
+            assert_eq!(secs(text), Err(format!("`{text}` is no time from \"10min\" to \"1d\"")));
+        }
+        assert_eq!(["10min", "1h", "1 h", "1d"].map(secs), [600, 3600, 3600, 86400].map(Ok));
     }
 
     #[test]

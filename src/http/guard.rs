@@ -227,10 +227,7 @@ mod tests {
             (&["0.0.0.0:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://localhost:1"]),
             (&["0.0.0.0:1", "[::]:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://localhost:1"]),
             (&["192.168.1.20:1"], &["http://pi.local:1", "http://[fd00::7]:1", "http://192.168.1.20:1"]),
-            (
-                &["127.0.0.1:1", "[fd00::7]:2"],
-                &["http://pi.local:2", "http://[fd00::7]:2", "http://localhost:1"],
-            ),
+            (&["127.0.0.1:1", "[fd00::7]:2"], &["http://pi.local:2", "http://[fd00::7]:2", "http://localhost:1"]),
         ] {
             let listen: Vec<SocketAddr> = listen.iter().map(|address| address.parse().unwrap()).collect();
             assert_eq!(origins(&config, &listen), wanted);

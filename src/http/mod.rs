@@ -350,6 +350,7 @@ fn settings(config: &Config, catalog: &Catalog, hosts: &Hosts) -> Settings {
 }
 
 impl std::fmt::Debug for Service {
+        lifetimes: config.tokens,
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Service").field("config", &self.config).field("hosts", &self.hosts).finish_non_exhaustive()
     }

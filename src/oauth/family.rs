@@ -49,6 +49,8 @@ pub(super) struct Presented {
     pub(super) holder: Holder,
     pub(super) counter: u32,
     pub(super) life: Life,
+    /// For how long its successor lasts at most.
+    pub(super) most_secs: u64,
 }
 
 impl Families {
@@ -57,10 +59,11 @@ impl Families {
         self.insert(Family { grant, holder, counter: 0, life, rotated_ms: now.uptime_ms, used_ms: now.uptime_ms });
     }
 
-    /// Takes out another grant of the same holder, if one is known.
-    pub(super) fn take_other(&mut self, holder: Holder, grant: GrantId) -> Option<GrantId> {
+    /// Takes out another grant of the same holder, if one is known, with the life of its tokens.
+    pub(super) fn take_other(&mut self, holder: Holder, grant: GrantId) -> Option<(GrantId, Life)> {
         let index = self.0.iter().position(|family| family.holder == holder && family.grant != grant)?;
-        Some(self.0.swap_remove(index).grant)
+        let Family { grant, life, .. } = self.0.swap_remove(index);
+        Some((grant, life))
     }
 
     /// The counter and the life of the successor; none when the token was used before, which ends the family.
@@ -69,7 +72,7 @@ impl Families {
     /// answer may be lost on the way.
     pub(super) fn successor(&mut self, now: Now, boot: Boot, presented: &Presented) -> Option<(u32, Life)> {
         let next = presented.counter.checked_add(1)?;
-        let life = presented.life.retold(now, boot);
+        let life = presented.life.retold(now, boot, presented.most_secs);
         let Some(family) = self.0.iter_mut().find(|family| family.grant == presented.grant) else {
             let Presented { grant, holder, .. } = *presented;
             self.insert(Family { grant, holder, counter: next, life, rotated_ms: now.uptime_ms, used_ms: now.uptime_ms });
@@ -121,7 +124,8 @@ mod tests {
 
     fn presented(n: usize, counter: u32) -> Presented {
         let holder = Holder::new(ClientTag([1; 8]), "me");
-        Presented { grant: grant(n), holder, counter, life: Life::lasting(limits::REFRESH_SECS, at(0), BOOT) }
+        let most_secs = limits::REFRESH_SECS;
+        Presented { grant: grant(n), holder, counter, life: Life::lasting(most_secs, at(0), BOOT), most_secs }
     }
 
     fn counter(families: &mut Families, secs: u64, n: usize, counter: u32) -> Option<u32> {
@@ -196,7 +200,7 @@ mod tests {
         let holder = presented(1, 0).holder;
         assert_eq!(families.take_other(holder, grant(1)), None);
         assert_eq!(families.take_other(Holder::new(ClientTag([1; 8]), "you"), grant(2)), None);
-        assert_eq!(families.take_other(holder, grant(2)), Some(grant(1)));
+        assert_eq!(families.take_other(holder, grant(2)), Some((grant(1), presented(1, 0).life)));
         assert_eq!(families.take_other(holder, grant(2)), None);
     }
 }

@@ -1,7 +1,7 @@
 //! An authority that anything may be asked, for the fuzz targets; there only when they are built.
 
 use super::throttle::Source;
-use super::{Authority, Base, Mode, REDIRECT_URIS, Scope, Settings, Step};
+use super::{Authority, Base, Lifetimes, Mode, REDIRECT_URIS, Scope, Settings, Step};
 use crate::audit::Nothing;
 use crate::limits;
 use crate::seal::KeyRing;
@@ -52,6 +52,7 @@ impl Bench {
             board: "board".to_owned(),
             redirect_uris: REDIRECT_URIS.map(str::to_owned).into(),
             bases: vec![base.clone()],
+            lifetimes: Lifetimes::default(),
         };
         let authority = Authority::new(settings, ring, world.bytes());
         let none = String::new;

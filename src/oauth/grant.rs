@@ -81,8 +81,8 @@ impl Authority {
         self.stands(&allowance)?;
         let target = allowance.target.narrowed(parameters.one("resource")?, self.settings().bases(base))?;
         let scopes = scope::narrowed(&self.scopes(), &self.limited(&allowance), parameters.one("scope")?)?;
-        let presented =
-            Presented { grant: allowance.grant, holder: holder(&allowance), counter: token.counter, life: token.life };
+        let (grant, holder, most_secs) = (allowance.grant, holder(&allowance), self.settings().lifetimes.refresh_secs);
+        let presented = Presented { grant, holder, counter: token.counter, life: token.life, most_secs };
         let successor = self.families.borrow_mut().successor(world.now, self.boot, &presented);
         let Some((counter, life)) = successor else {
             self.end_reused(world, allowance.grant, token.life.end_unix);
@@ -126,13 +126,12 @@ impl Authority {
         let holder = holder(&allowance);
         loop {
             let older = self.families.borrow_mut().take_other(holder, allowance.grant);
-            let Some(grant) = older else { break };
+            let Some((grant, life)) = older else { break };
             world.audit.record(&Event::Superseded { grant });
-            let until = world.now.unix + limits::REFRESH_SECS + limits::ACCESS_SECS;
-            self.families.borrow_mut().forget(grant);
+            let until = life.ends_unix_latest(world.now, self.boot) + limits::ACCESS_SECS_MAX;
             self.denied.borrow_mut().supersede(world.now, grant, until);
         }
-        let life = Life::lasting(limits::REFRESH_SECS, world.now, self.boot);
+        let life = Life::lasting(self.settings().lifetimes.refresh_secs, world.now, self.boot);
         self.families.borrow_mut().begin(world.now, allowance.grant, holder, life);
         (Allowance { epoch: self.denied.borrow().epoch(), ..allowance }, life)
     }

@@ -8,6 +8,21 @@ use crate::limits;
 use crate::seal::{Forged, Reader, Writer};
 use crate::world::Now;
 
+/// How long what comes of a sign-in lasts, as the owner decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An access token, from [`limits::ACCESS_SECS_MIN`] to [`limits::ACCESS_SECS_MAX`].
+    pub access_secs: u64,
+    /// A refresh token, and those that come after it: from the sign-in on, at most [`limits::REFRESH_SECS_MAX`].
+    pub refresh_secs: u64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Lifetimes { access_secs: limits::ACCESS_SECS, refresh_secs: limits::REFRESH_SECS }
+    }
+}
+
 /// Tells this run of the program from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Boot(pub(super) [u8; 8]);
@@ -63,9 +78,10 @@ impl Life {
 
     /// The same life, told by the clocks of now: what was dated by a clock that has been set since is dated anew.
     ///
-    /// A life that a clock far ahead has dated is cut to what is given today.
-    pub(super) fn retold(self, now: Now, boot: Boot) -> Self {
-        Life::lasting(self.remaining_secs(now, boot).min(limits::REFRESH_SECS), now, boot)
+    /// A life that a clock far ahead has dated, or that was longer by what the owner said then, is cut to the `most_secs`
+    /// that are given today.
+    pub(super) fn retold(self, now: Now, boot: Boot, most_secs: u64) -> Self {
+        Life::lasting(self.remaining_secs(now, boot).min(most_secs), now, boot)
     }
 
     /// When it ends, by the calendar of now.
@@ -145,14 +161,18 @@ mod tests {
     #[test]
     fn a_life_that_is_retold_ends_when_it_did() {
         let life = Life::lasting(3600, now(0, 0), BOOT);
-        let retold = life.retold(now(100 * DAY, 600), BOOT);
+        let retold = life.retold(now(100 * DAY, 600), BOOT, limits::REFRESH_SECS);
         assert!(!retold.is_over(now(100 * DAY + 2999, 5), NEXT_BOOT));
         assert!(retold.is_over(now(100 * DAY + 3000, 5), NEXT_BOOT));
     }
 
     #[test]
     fn a_life_from_the_far_future_is_cut() {
-        let life = Life::lasting(limits::REFRESH_SECS, now(40_000 * DAY, 0), BOOT).retold(now(100 * DAY, 0), NEXT_BOOT);
+        let life = Life::lasting(limits::REFRESH_SECS, now(40_000 * DAY, 0), BOOT).retold(
+            now(100 * DAY, 0),
+            NEXT_BOOT,
+            limits::REFRESH_SECS,
+        );
         assert_eq!(life.end_unix, 100 * DAY + limits::REFRESH_SECS);
     }
 }

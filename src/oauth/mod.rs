@@ -64,6 +64,7 @@ mod waiting;
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
 pub use inspect::{Inspection, Kind, State};
+pub use life::Lifetimes;
 pub use login::{Attempt, Subject, Tried, Verdict, Verified};
 pub use metadata::RESOURCE_METADATA_PATH;
 pub use mint::Mint;
@@ -124,6 +125,8 @@ pub struct Settings {
     pub redirect_uris: Vec<String>,
     /// Every origin under which this server is reached.
     pub bases: Vec<Base>,
+    /// How long tokens last. Those that were given before it was said anew keep theirs.
+    pub lifetimes: Lifetimes,
 }
 
 impl Settings {

@@ -46,16 +46,16 @@ impl Authority {
         if purpose == Purpose::Refresh {
             return self.end(world, grant, token.life.end_unix);
         }
-        let until = token.life.ends_unix_latest(world.now, self.boot).max(world.now.unix + limits::ACCESS_SECS);
+        let until = token.life.ends_unix_latest(world.now, self.boot).max(world.now.unix + limits::ACCESS_SECS_MAX);
         let epoch = self.denied.borrow_mut().deny_access(world.now, grant, token.counter, until);
         told(world, epoch);
     }
 
-    /// Ends a grant. `end_unix` is when the token ends that is at hand; others may have been given since, so that the
-    /// grant stays on the list for as long as any can last.
+    /// Ends a grant. `end_unix` is when the token ends that is at hand; others may have been given since, and longer ones
+    /// when the owner allowed longer ones, so that the grant stays on the list for as long as any can last.
     pub(super) fn end(&self, world: &World<'_>, grant: GrantId, end_unix: u64) {
         self.families.borrow_mut().forget(grant);
-        let until = end_unix.max(world.now.unix + limits::REFRESH_SECS) + limits::ACCESS_SECS;
+        let until = end_unix.max(world.now.unix + limits::REFRESH_SECS_MAX) + limits::ACCESS_SECS_MAX;
         let epoch = self.denied.borrow_mut().deny(world.now, grant, until);
         told(world, epoch);
     }

@@ -1,7 +1,8 @@
 //! A board on the bench: its clocks are moved by hand, and a person signs in with one call.
 
 use super::{
-    Authority, Base, Endpoints, Error, Mint, Mode, Page, Phc, REDIRECT_URIS, Refusal, Scope, Settings, Source, Step, User,
+    Authority, Base, Endpoints, Error, Lifetimes, Mint, Mode, Page, Phc, REDIRECT_URIS, Refusal, Scope, Settings, Source, Step,
+    User,
 };
 use crate::audit::{Audit, Event};
 use crate::limits;
@@ -330,5 +331,6 @@ fn settings(mode: Mode, origins: &[&str]) -> Settings {
         board: "pi".to_owned(),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).into(),
         bases: origins.iter().map(|origin| Base::new(origin)).collect(),
+        lifetimes: Lifetimes::default(),
     }
 }

@@ -68,7 +68,7 @@ impl Authority {
     pub(super) fn issue(&self, world: &World<'_>, issue: &Issue<'_>) -> Result<Vec<u8>, Error> {
         let Issue { base, life, counter, allowance, access, grant_type } = *issue;
         let is_protected = base.is_protected();
-        let expires_in = if is_protected { limits::ACCESS_SECS } else { limits::PLAIN_ACCESS_SECS };
+        let expires_in = if is_protected { self.settings().lifetimes.access_secs } else { limits::PLAIN_ACCESS_SECS };
         let token = Token { life: Life::lasting(expires_in, world.now, self.boot), counter, allowance: access };
         let access_token = token.seal(&self.ring(), Purpose::Access)?;
         let refresh =
@@ -87,7 +87,11 @@ impl Authority {
 
 #[cfg(test)]
 mod tests {
+    use crate::limits;
     use crate::oauth::testing::{Bench, form};
+    use crate::oauth::{Endpoint, Lifetimes, Settings};
+    use crate::principal::GrantId;
+    use serde_json::Value;
 
     #[test]
     fn an_unknown_client_is_401_so_that_it_registers_anew() {
@@ -98,6 +102,58 @@ mod tests {
             assert_eq!((error.status(), error.error()), (401, "invalid_client"), "{client_id:.50}");
         }
         assert!(bench.audit.has("TokenRefused"));
+    }
+
+    #[test]
+    fn tokens_last_as_long_as_the_owner_says_and_are_cut_when_he_says_less() {
+        let mut bench = Bench::new();
+        let says = |bench: &Bench, access_secs, refresh_secs| {
+            let lifetimes = Lifetimes { access_secs, refresh_secs };
+            bench.authority.reload(Settings { lifetimes, ..bench.settings() });
+        };
+        let refreshed =
+            |bench: &Bench, token: &Value| bench.refresh(&bench.client, token["refresh_token"].as_str().unwrap(), &[]);
+        let is_alive =
+            |bench: &Bench, token: &Value| bench.bearer(token["access_token"].as_str().unwrap(), Endpoint::Mcp).is_ok();
+        says(&bench, 600, 90 * 24 * 3600);
+        let first = bench.tokens();
+        assert_eq!(first["expires_in"], 600);
+        bench.pass(599);
+        assert!(is_alive(&bench, &first));
+        bench.pass(1);
+        assert!(!is_alive(&bench, &first));
+        bench.pass(89 * 24 * 3600);
+        let second = refreshed(&bench, &first).unwrap();
+        assert_eq!(second["expires_in"], 600);
+        bench.pass(24 * 3600 - 601);
+        let third = refreshed(&bench, &second).unwrap();
+        bench.pass(1);
+        assert!(refreshed(&bench, &third).is_err(), "ninety days from the sign-in on, and not a second more");
+        // He wants it shorter: what was given keeps its end until it is used.
+        let long = bench.tokens();
+        says(&bench, 3600, 7200);
+        bench.pass(7201);
+        let cut = refreshed(&bench, &long).unwrap();
+        assert_eq!(cut["expires_in"], 3600);
+        bench.pass(7200);
+        assert!(refreshed(&bench, &cut).is_err());
+    }
+
+    #[test]
+    fn a_grant_that_was_ended_stays_so_though_the_owner_allows_less_by_now() {
+        for by in ["access_token", "refresh_token"] {
+            let mut bench = Bench::new();
+            let lifetimes = Lifetimes { refresh_secs: limits::REFRESH_SECS_MAX, ..Lifetimes::default() };
+            bench.authority.reload(Settings { lifetimes, ..bench.settings() });
+            let tokens = bench.tokens();
+            bench.restart();
+            bench.authority.reload(Settings { lifetimes: Lifetimes { refresh_secs: 3600, ..lifetimes }, ..bench.settings() });
+            bench.authority.revoke_token(&bench.world(), tokens[by].as_str().unwrap()).unwrap();
+            bench.pass(limits::REFRESH_SECS_MAX - 1);
+            // Another revocation clears the list of what is out of date.
+            bench.authority.end(&bench.world(), GrantId([9; 16]), 0);
+            assert!(bench.refresh(&bench.client, tokens["refresh_token"].as_str().unwrap(), &[]).is_err(), "{by}");
+        }
     }
 
     #[test]

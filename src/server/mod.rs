@@ -16,7 +16,7 @@ pub(crate) mod state;
 mod stop;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 use crate::audit::{Audit, Nothing};
 use crate::builtin::gpio::bank::Bank;

@@ -99,6 +99,16 @@ impl Tls {
         Ok(Some(Rc::new(Tls { acceptor, shown, state: config.state.clone(), clock, loaded, handshakes })))
     }
 
+    /// When the operator's certificate ends, in seconds since 1970; `None` where it is none of his. What is wrong with it
+    /// would keep a server from starting, and another one from taking it.
+    pub(crate) fn check(config: &Config) -> Result<Option<u64>, Error> {
+        if !matches!(config.tls, Source::Files { .. }) {
+            return Ok(None);
+        }
+        let fresh = load(&config.tls, &config.state, &certificate::names(config), Clock::start(0).now())?;
+        Ok(Some(fresh.loaded.identity.ends()))
+    }
+
     /// The board's own CA, if the certificate is of it.
     pub(crate) fn own_ca(&self) -> Option<OwnCa> {
         self.loaded.borrow().ca.clone()
@@ -190,7 +200,7 @@ fn load(source: &Source, state: &Path, names: &[String], now: Now) -> Result<Fre
 /// Puts certificate and key together.
 fn certified(source: &Source, identity: &Identity) -> Result<Arc<CertifiedKey>, Error> {
     let place = match source {
-        Source::Files { key, .. } => key.display().to_string(),
+        Source::Files { key, .. } => key.to_string(),
         _ => "server.key".to_owned(),
     };
     let refused = |what: &str| Error::new(Exit::Config, what).at(&place);

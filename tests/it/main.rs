@@ -5,6 +5,7 @@
 
 mod board;
 mod boxed;
+mod certificates;
 mod cli;
 mod commands;
 mod configs;

@@ -14,16 +14,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const OWN: &str = "names = [\"greenhouse.local\", \"127.0.0.2\"]\n[auth]\nmode = \"open\"\n[tls]\nmode = \"own\"\n";
+pub(crate) const OWN: &str = "names = [\"greenhouse.local\", \"127.0.0.2\"]\n[auth]\nmode = \"open\"\n[tls]\nmode = \"own\"\n";
 const DEMO: &str = "[auth]\nmode = \"demo\"\n[tls]\nmode = \"own\"\n";
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
-fn ca(board: &Board) -> PathBuf {
+pub(crate) fn ca(board: &Board) -> PathBuf {
     board.state().join("ca.pem")
 }
 
 /// A client that trusts the CA in this file.
-fn trusting(ca: &Path) -> Arc<ClientConfig> {
+pub(crate) fn trusting(ca: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
@@ -32,14 +32,15 @@ fn trusting(ca: &Path) -> Arc<ClientConfig> {
     Arc::new(client)
 }
 
-fn over_tls(client: &Arc<ClientConfig>, port: u16) -> Wire {
-    let session = ClientConnection::new(Arc::clone(client), ServerName::try_from("localhost").unwrap()).unwrap();
+pub(crate) fn over_tls(client: &Arc<ClientConfig>, name: &str, port: u16) -> Wire {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let session = ClientConnection::new(Arc::clone(client), name).unwrap();
     let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     Wire::over(socket, |socket| Box::new(StreamOwned::new(session, socket)))
 }
 
 /// What curl prints, with the status behind it; or how it fails.
-fn curl(arguments: &[&str]) -> Result<String, i32> {
+pub(crate) fn curl(arguments: &[&str]) -> Result<String, i32> {
     let output = Command::new("curl").args(["-sS", "-w", " %{http_code}"]).args(arguments).output().unwrap();
     if output.status.success() { Ok(String::from_utf8(output.stdout).unwrap()) } else { Err(output.status.code().unwrap()) }
 }
@@ -69,7 +70,7 @@ fn a_client_that_trusts_the_ca_comes_in_by_every_name_and_address() {
 #[test]
 fn another_ca_is_not_trusted() {
     let (board, other) = (Board::configured(OWN), Board::configured(OWN));
-    let mut wire = over_tls(&trusting(&ca(&other)), board.port);
+    let mut wire = over_tls(&trusting(&ca(&other)), "localhost", board.port);
     let refused = wire.send(&request(board.port, "GET /", &[], "")).unwrap_err();
     assert!(refused.to_string().contains("invalid peer certificate"), "{refused}");
 }
@@ -83,7 +84,7 @@ fn the_fingerprint_is_shown_where_people_compare_it() {
     let fingerprint = openssl.trim().split_once('=').unwrap().1;
     assert!(board.greeting.contains(fingerprint), "{}", board.greeting);
     assert!(board.greeting.contains(&format!("https://localhost:{}/mcp", board.port)), "{}", board.greeting);
-    let mut wire = over_tls(&trusting(&ca(&board)), board.port);
+    let mut wire = over_tls(&trusting(&ca(&board)), "localhost", board.port);
     wire.send(&request(board.port, "GET /", &["accept: text/html"], "")).unwrap();
     let page = wire.reply().unwrap();
     assert!(page.body.contains(fingerprint) && page.body.contains("NODE_EXTRA_CA_CERTS"), "{}", page.body);
@@ -157,7 +158,7 @@ fn whoever_comes_over_tls_is_told_https_and_gets_a_cookie_for_it() {
     let board = Board::configured(DEMO);
     let client = trusting(&ca(&board));
     let get = |path: &str, headers: &[&str]| {
-        let mut wire = over_tls(&client, board.port);
+        let mut wire = over_tls(&client, "localhost", board.port);
         wire.send(&request(board.port, &format!("GET {path}"), headers, "")).unwrap();
         wire.reply().unwrap()
     };
@@ -189,12 +190,12 @@ fn whoever_comes_over_tls_is_told_https_and_gets_a_cookie_for_it() {
 fn a_stream_and_its_messages_go_over_tls() {
     let board = Board::configured(OWN);
     let client = trusting(&ca(&board));
-    let mut stream = over_tls(&client, board.port);
+    let mut stream = over_tls(&client, "localhost", board.port);
     stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
     assert_eq!(stream.head().unwrap().status, 200);
     let endpoint = stream.event().unwrap().unwrap();
     let path = endpoint.lines().nth(1).unwrap().strip_prefix("data: ").unwrap().to_owned();
-    let mut post = over_tls(&client, board.port);
+    let mut post = over_tls(&client, "localhost", board.port);
     for id in 1..=50 {
         let ping = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         post.send(&request(board.port, &format!("POST {path}"), &["content-type: application/json"], &ping)).unwrap();
@@ -210,7 +211,7 @@ fn a_stream_and_its_messages_go_over_tls() {
 fn a_reader_over_tls_that_takes_nothing_does_not_hold_its_place() {
     let board = Board::configured(OWN);
     let client = trusting(&ca(&board));
-    let mut stream = over_tls(&client, board.port);
+    let mut stream = over_tls(&client, "localhost", board.port);
     stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
     stream.head().unwrap();
     let endpoint = stream.event().unwrap().unwrap();
@@ -224,7 +225,7 @@ fn a_reader_over_tls_that_takes_nothing_does_not_hold_its_place() {
 #[test]
 fn a_reader_over_tls_that_takes_nothing_for_two_rounds_is_cut_off() {
     let board = Board::configured(OWN);
-    let mut stream = over_tls(&trusting(&ca(&board)), board.port);
+    let mut stream = over_tls(&trusting(&ca(&board)), "localhost", board.port);
     stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
     stream.head().unwrap();
     let endpoint = stream.event().unwrap().unwrap();
@@ -334,7 +335,7 @@ fn handshakes_that_are_left_half_done_push_each_other_out() {
             socket
         })
         .collect();
-    let mut wire = over_tls(&trusting(&ca(&board)), board.port);
+    let mut wire = over_tls(&trusting(&ca(&board)), "localhost", board.port);
     wire.send(&request(board.port, "POST /mcp", &["content-type: application/json"], PING)).unwrap();
     assert_eq!(wire.reply().unwrap().status, 200);
     let cut_off = half_open.iter().filter(|socket| {
@@ -351,7 +352,7 @@ fn a_stream_over_tls_takes_little_memory() {
     let board = Board::configured(OWN);
     let client = trusting(&ca(&board));
     let open = || {
-        let mut stream = over_tls(&client, board.port);
+        let mut stream = over_tls(&client, "localhost", board.port);
         stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
         stream.head().unwrap();
         stream.event().unwrap();
@@ -369,7 +370,7 @@ fn a_stream_over_tls_takes_little_memory() {
 fn another_certificate_comes_into_force_and_streams_go_on() {
     let board = Board::configured(OWN);
     let client = trusting(&ca(&board));
-    let mut stream = over_tls(&client, board.port);
+    let mut stream = over_tls(&client, "localhost", board.port);
     stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
     stream.head().unwrap();
     let endpoint = stream.event().unwrap().unwrap();
@@ -386,7 +387,7 @@ fn another_certificate_comes_into_force_and_streams_go_on() {
         assert!(began.elapsed() < Duration::from_secs(5), "the new name is not in the certificate");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let mut post = over_tls(&client, board.port);
+    let mut post = over_tls(&client, "localhost", board.port);
     post.send(&request(board.port, &format!("POST {path}"), &["content-type: application/json"], PING)).unwrap();
     assert_eq!(post.reply().unwrap().status, 202);
     // Before the answer come words of changes.
@@ -401,7 +402,7 @@ fn another_certificate_comes_into_force_and_streams_go_on() {
 }
 
 /// A certificate that signs itself, in a folder, with its key.
-fn own_certificate(folder: &Folder, name: &str, key: &[&str]) -> (PathBuf, PathBuf) {
+pub(crate) fn own_certificate(folder: &Folder, name: &str, key: &[&str]) -> (PathBuf, PathBuf) {
     let (certificate, secret) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=own", "-addext", "subjectAltName=DNS:localhost", "-out"])
@@ -415,7 +416,7 @@ fn own_certificate(folder: &Folder, name: &str, key: &[&str]) -> (PathBuf, PathB
     (certificate, secret)
 }
 
-fn files(certificate: &Path, key: &Path) -> String {
+pub(crate) fn files(certificate: &Path, key: &Path) -> String {
     let (certificate, key) = (certificate.display(), key.display());
     format!("[auth]\nmode = \"open\"\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
 }

@@ -211,7 +211,7 @@ fn files_of_the_operator_are_refused_with_the_reason() {
     let end = folder.ensure(&["localhost"], TODAY).identity.ends();
     let (certificate, key) = (folder.0.join("server.pem"), folder.0.join("server.key"));
     let told = |certificate: &Path, key: &Path, unix| {
-        from_files(certificate, key, at(unix)).map(drop).map_err(|error| error.to_string())
+        from_files(&certificate.into(), &key.into(), at(unix)).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(told(&certificate, &key, end), Ok(()));
     let refusal = told(&certificate, &key, end + 3 * DAY + 1).unwrap_err();
