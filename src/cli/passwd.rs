@@ -1,10 +1,12 @@
 //! `perchd passwd`: a password becomes the lines of a configuration.
 
-use crate::cli::{Word, next, remark, say, secret, surplus, terminal, unknown};
-use crate::config;
+use crate::cli::{Which, Word, next, remark, say, secret, server, surplus, terminal, unknown};
+use crate::config::{self, Config};
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
+use crate::server::control;
+use crate::server::desk::{Answer, Request};
 use crate::world::{Kernel, Random};
 use lexopt::Parser;
 use std::time::Instant;
@@ -15,21 +17,27 @@ Asks for a password, twice, and prints the lines that let a user sign in with
 it. They hold a hash, which takes this board about 0.3 s to check; the password
 itself is kept nowhere.
 
-Usage: perchd passwd USER [--stdin]
+Usage: perchd passwd USER [OPTIONS]
 
   --stdin               Read the password from stdin, once
+  --keep-tokens         Leave a user signed in who is in the configuration
+                        already. Else all of his tokens end, as if revoked: at
+                        once, and again when the server reads the new password
+  --config FILE         The configuration of the server
+  --state DIR           Its state folder
 
 Put the lines into the configuration, and have it read: systemctl reload perchd
 ";
 
 /// Asks, and prints the lines.
 pub(super) fn run(mut words: Parser) -> Result<(), Error> {
-    let (mut user, mut is_stdin) = (None, false);
+    let (mut which, mut user, mut is_stdin, mut stays) = (Which::default(), None, false, false);
     while let Some(word) = next(&mut words)? {
         match word {
             Word::Option(name) if name == "help" => return say(HELP),
             Word::Option(name) if name == "stdin" => is_stdin = true,
-            Word::Option(name) => return Err(unknown(format!("there is no option --{name}"))),
+            Word::Option(name) if name == "keep-tokens" => stays = true,
+            Word::Option(name) => which.take(&name, &mut words)?,
             Word::Value(text) if user.is_none() => user = Some(text),
             Word::Value(text) => return Err(surplus(&text)),
         }
@@ -41,8 +49,36 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
     check(&password)?;
     let phc = hash(&password);
     say(&format!("[auth.users.{}]\npassword = \"{}\"\n", key(&user), phc.to_text()))?;
-    let place = config::find().unwrap_or_else(config::place);
+    which.file = which.file.or_else(config::find);
+    let place = which.file.clone().unwrap_or_else(config::place);
     remark(&format!("\nPut these lines into {},\nthen have it read: systemctl reload perchd\n", place.display()));
+    sign_out(&which, &user, stays).inspect_err(|_| {
+        remark(&format!("\nThe tokens of `{user}` were not ended, if he has any: perchd revoke --user {user}\n\n"));
+    })
+}
+
+/// Ends the tokens of a user who is there already: whoever knew the old password is to be out.
+fn sign_out(which: &Which, user: &str, stays: bool) -> Result<(), Error> {
+    let Some(file) = &which.file else { return Ok(()) };
+    // One that may not be looked for may be there all the same.
+    if matches!(file.try_exists(), Ok(false)) || !Config::user_names(file)?.iter().any(|name| name == user) {
+        return Ok(());
+    }
+    let request = Request::Password { user: user.to_owned(), stays };
+    let state = which.state()?;
+    if stays {
+        // Where no server runs, nothing is to be done for it.
+        control::ask(&state, &request)?;
+        return Ok(());
+    }
+    if state.join("keys").try_exists().is_ok_and(|is_there| !is_there) {
+        // Nothing was ever sealed here.
+        return Ok(());
+    }
+    match server::ask_or_do(which, request)? {
+        Answer::Revoked => remark(&format!("Every token of `{user}` is dead: with the new password, he signs in again.\n")),
+        _ => return Err(server::odd()),
+    }
     Ok(())
 }
 

@@ -206,13 +206,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or the first thing in it that is wrong: with its line, and what to write instead.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = declared::read_text(path).map_err(|error| {
-            let remedy = match error.kind() {
-                std::io::ErrorKind::NotFound => "Name another file with --config, or make one: perchd init",
-                _ => "Check who owns the file: perchd must be able to read it, and it must be text in UTF-8.",
-            };
-            Error::new(Exit::Config, "cannot read the configuration").at(path.display()).because(error).remedy(remedy)
-        })?;
+        let text = text_of(path)?;
         let mut config = Config::parse(&text, path)?;
         config.declared.read_folder(path)?;
         Ok(config)
@@ -224,6 +218,14 @@ impl Config {
     /// The first thing in it that is wrong: with its line, and what to write instead.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         read::config(text, path)
+    }
+
+    /// The users that a file names, though something else may be wrong with it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no such file at all.
+    pub(crate) fn user_names(path: &Path) -> Result<Vec<String>, Error> {
+        read::user_names(&text_of(path)?, path)
     }
 
     /// Whether other computers can reach it.
@@ -257,6 +259,16 @@ impl Config {
                       ssh -L 8787:localhost:8787 BOARD";
         Err(Error::new(Exit::Config, what).at(format!("--listen {address}")).remedy(remedy))
     }
+}
+
+fn text_of(path: &Path) -> Result<String, Error> {
+    declared::read_text(path).map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "Name another file with --config, or make one: perchd init",
+            _ => "Check who owns the file: perchd must be able to read it, and it must be text in UTF-8.",
+        };
+        Error::new(Exit::Config, "cannot read the configuration").at(path.display()).because(error).remedy(remedy)
+    })
 }
 
 fn host_name() -> String {

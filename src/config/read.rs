@@ -60,6 +60,12 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     Ok(config)
 }
 
+/// The users that a whole file names.
+pub(super) fn user_names(text: &str, path: &Path) -> Result<Vec<String>, Error> {
+    let file: File = tree::read(text).map_err(|fault| Source { text, path }.unread(&fault))?;
+    Ok(file.auth.users.0.into_iter().map(|(name, _)| name.into_inner()).collect())
+}
+
 impl Source<'_> {
     fn auth(&self, table: &AuthTable, is_far: bool) -> Result<(Auth, Vec<User>), Error> {
         let users = self.users(&table.users)?;
@@ -113,12 +119,6 @@ impl Source<'_> {
         users.0.iter().map(user).collect()
     }
 
-    fn tls(&self, table: Option<&Placed<TlsTable>>, is_far: bool) -> Result<(Tls, bool), Error> {
-        let default = if is_far { Tls::Own } else { Tls::Off };
-        let Some(placed) = table else { return Ok((default, false)) };
-        let table = placed.get_ref();
-        let files = match (&table.certificate, &table.key) {
-            (Some(certificate), Some(key)) => Some(Tls::Files { certificate: self.pem(certificate)?, key: self.pem(key)? }),
     fn lifetimes(&self, table: &TokensTable) -> Result<Lifetimes, Error> {
         let access = |text: &str| text::secs(text, limits::ACCESS_SECS_MIN, limits::ACCESS_SECS_MAX);
         let refresh = |text: &str| text::secs(text, limits::REFRESH_SECS_MIN, limits::REFRESH_SECS_MAX);
@@ -134,6 +134,12 @@ impl Source<'_> {
         }
     }
 
+    fn tls(&self, table: Option<&Placed<TlsTable>>, is_far: bool) -> Result<(Tls, bool), Error> {
+        let default = if is_far { Tls::Own } else { Tls::Off };
+        let Some(placed) = table else { return Ok((default, false)) };
+        let table = placed.get_ref();
+        let files = match (&table.certificate, &table.key) {
+            (Some(certificate), Some(key)) => Some(Tls::Files { certificate: self.pem(certificate)?, key: self.pem(key)? }),
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => {
                 let what = "certificate and key go together";
@@ -160,6 +166,10 @@ impl Source<'_> {
         Ok((tls, table.allow_plain))
     }
 
+    fn pem(&self, path: &Placed<PathBuf>) -> Result<PemFile, Error> {
+        Ok(PemFile { path: self.absolute(path)?, place: Some(self.place(Some(path.span()))) })
+    }
+
     fn limits(&self, table: &LimitsTable) -> Result<Limits, Error> {
         let most = Limits::default();
         let within = |value: &Option<Placed<usize>>, most: usize| match value {
@@ -182,10 +192,6 @@ impl Source<'_> {
             return Ok(path.get_ref().clone());
         }
         let what = format!("`{}` is not absolute", path.get_ref().display());
-    fn pem(&self, path: &Placed<PathBuf>) -> Result<PemFile, Error> {
-        Ok(PemFile { path: self.absolute(path)?, place: Some(self.place(Some(path.span()))) })
-    }
-
         Err(self.fault(path.span(), what, "Write the whole path: it begins with a slash."))
     }
 

@@ -125,6 +125,8 @@ pub(crate) struct Service {
     hashing: Hashing,
     keys: RefCell<Rc<KeyRing>>,
     authority: Authority,
+    /// Users who get another password next, and stay signed in.
+    staying: RefCell<Vec<String>>,
     clock: Clock,
     random: Kernel,
     audit: Box<dyn Audit>,
@@ -157,6 +159,7 @@ impl Service {
             addresses: parts.addresses,
             hashing: Hashing::default(),
             authority: Authority::new(settings, Rc::clone(&parts.keys), parts.boot),
+            staying: RefCell::default(),
             keys: RefCell::new(parts.keys),
             clock: parts.clock,
             random: Kernel::new(),
@@ -205,12 +208,13 @@ impl Service {
         let before = self.config.replace(Rc::new(config));
         self.ca.replace(ca);
         self.end_streams_since(&before);
+        self.sign_out_since(&before);
         if let Some(changes) = &self.identity.changes {
             changes.tools();
             changes.resources();
             changes.prompts();
         }
-        self.end_revoked_streams();
+        self.keep_revoked();
         Ok(())
     }
 
@@ -346,11 +350,11 @@ fn settings(config: &Config, catalog: &Catalog, hosts: &Hosts) -> Settings {
         board: config.name.clone(),
         redirect_uris: REDIRECT_URIS.into_iter().map(str::to_owned).chain(config.redirect_uris.iter().cloned()).collect(),
         bases: vec![hosts.canonical()],
+        lifetimes: config.tokens,
     }
 }
 
 impl std::fmt::Debug for Service {
-        lifetimes: config.tokens,
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Service").field("config", &self.config).field("hosts", &self.hosts).finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! What the owner of the board does with a service from its terminal: no request reaches this.
 
 use crate::audit::Event;
+use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::Service;
 use crate::oauth::{self, Inspection, Mint, Pairing};
@@ -59,6 +60,37 @@ impl Service {
     pub(crate) fn revoke_user(&self, subject: &str) -> Result<(), Error> {
         self.authority.revoke_user(&self.world(), subject);
         self.kept_revoked()
+    }
+
+    /// A user gets another password, which the configuration is about to say. Every token of his ends: now, and those that the
+    /// old password brings until then when it is read. Unless he is to stay signed in.
+    pub(crate) fn new_password(&self, subject: &str, stays: bool) -> Result<(), Error> {
+        let is_user = self.config().users.iter().any(|user| user.name == subject);
+        let mut staying = self.staying.borrow_mut();
+        staying.retain(|name| name != subject);
+        if !stays {
+            drop(staying);
+            return self.revoke_user(subject);
+        }
+        if is_user {
+            staying.push(subject.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Ends every token of those who have another password than `before`.
+    pub(super) fn sign_out_since(&self, before: &Config) {
+        for user in &self.config().users {
+            let is_changed = before.users.iter().any(|old| old.name == user.name && old.password != user.password);
+            if !is_changed {
+                continue;
+            }
+            let mut staying = self.staying.borrow_mut();
+            let stays = staying.iter().position(|name| *name == user.name).map(|index| staying.swap_remove(index));
+            if stays.is_none() {
+                self.authority.revoke_user(&self.world(), &user.name);
+            }
+        }
     }
 
     /// Ends every token of a client.

@@ -10,7 +10,7 @@ use std::time::Duration;
 const HASH_BYTES: usize = 32;
 
 /// A hash of a password: `$pbkdf2-sha256$i=600000$salt$hash`, salt and hash in base64 without padding.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Phc {
     iterations: NonZeroU32,
     salt: heapless::Vec<u8, { limits::SALT_BYTES }>,

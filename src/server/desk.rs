@@ -26,6 +26,8 @@ pub(crate) enum Request {
     Inspect { text: String },
     /// An end to tokens.
     Revoke { whose: Whose },
+    /// Word that a user gets another password: his tokens end, unless he stays signed in.
+    Password { user: String, stays: bool },
     /// A new key in front of the ring.
     Rotate,
     /// Another ring, as it stands in a file.
@@ -95,6 +97,7 @@ impl Desk {
             Request::Mint { name, user, scopes, secs } => self.mint(&Mint { name: &name, subject: &user, scopes: &scopes, secs }),
             Request::Inspect { text } => self.inspect(&text),
             Request::Revoke { whose } => self.revoke(&whose),
+            Request::Password { user, stays } => self.service.new_password(&user, stays).map(|()| Answer::Revoked),
             Request::Rotate => self.replace(self.service.rotated(), "rotated"),
             Request::Import { ring } => self.import(&Zeroizing::new(ring)),
         };

@@ -30,7 +30,7 @@ pub(crate) fn finish(mut command: Command, stdin: &str) -> Told {
     Told { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn run_with(state: &Path, words: &str, stdin: &str) -> Told {
+pub(crate) fn run_with(state: &Path, words: &str, stdin: &str) -> Told {
     let mut command = command();
     command.args(words.split_whitespace()).arg("--state").arg(state);
     let file = state.join("perchd.toml");
@@ -121,7 +121,7 @@ fn wrong_words_are_told_with_the_remedy() {
         ("keys import", "needs a file"),
         ("tools --scope root", "there is no scope `root`"),
         ("health now", "unexpected argument"),
-        ("passwd anna --state", "there is no option --state"),
+        ("passwd anna --nonsense", "there is no option --nonsense"),
     ] {
         let told = run(board.state(), words);
         assert_eq!(told.code, 64, "{words}: {told:?}");

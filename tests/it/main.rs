@@ -24,6 +24,7 @@ mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
 mod owners;
+mod passwords;
 mod reload;
 mod services;
 mod sign_in;
