@@ -2,12 +2,11 @@
 // a person signs in once more at most. The clock is moved under perchd by Debian's faketime.
 import assert from 'node:assert/strict';
 import { readdirSync, existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Home } from './lib/home.mjs';
-import { folder, Perchd } from './lib/perchd.mjs';
+import { binary, folder, Perchd } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
 import { Program } from './lib/program.mjs';
 import { Stdio } from './lib/stdio.mjs';
@@ -20,7 +19,8 @@ const NOW = Math.floor(Date.now() / 1000);
 const ROWS = [
   { what: 'a power cut', act: (board) => board.restart(), signIns: 0 },
   { what: 'a power cut, and the key is lost', act: (board) => board.loseKey().then(() => board.restart()), signIns: 1 },
-  { what: 'a power cut, and the keys were rotated', act: (board) => board.rotate().then(() => board.restart()), signIns: 0 },
+  { what: 'the keys are rotated', act: (board) => board.rotate(), signIns: 0 },
+  { what: 'the keys are rotated, and a power cut', act: (board) => board.rotate().then(() => board.restart()), signIns: 0 },
   { what: 'a power cut, and the board wakes in 1970', act: (board) => board.set(-NOW).then(() => board.restart()), signIns: 0 },
   { what: 'the clock falls back to 1970', act: (board) => board.set(-NOW), signIns: 0 },
   { what: 'the clock goes back a day', act: (board) => board.set(-DAY), signIns: 0 },
@@ -102,10 +102,10 @@ class Board {
     await rm(path.join(this.server.state, 'keys'));
   }
 
-  /** Puts a new key in front of those that are there. */
+  /** A new key from now on, as its owner asks for it. */
   async rotate() {
-    const file = path.join(this.server.state, 'keys');
-    const [header, ...keys] = (await readFile(file, 'utf8')).split('\n');
-    await writeFile(file, [header, `1 ${NOW} ${randomBytes(32).toString('base64url')}`, ...keys].join('\n'));
+    const program = new Program(this.t, binary, ['keys', 'rotate', '--state', this.server.state], { name: 'perchd keys rotate' });
+    assert.deepEqual(await program.finish(10), { code: 0, signal: null });
+    assert.match(program.stdout, /the ring has 2/);
   }
 }

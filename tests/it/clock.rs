@@ -1,13 +1,11 @@
 //! A board without a clock of its own: it wakes in 1970, is set right, goes wrong. The clock is moved under the real program
 //! by Debian's `faketime`, so that these tests run when they are asked for: `tests/run world`.
 
-use crate::board::{Board, Folder};
-use crate::oauth::SCOPES;
+use crate::board::{Board, Folder, command};
+use crate::oauth::{HELLO, SCOPES};
 use crate::oauth_abuse::{error, told};
 use crate::sign_in::{Browser, Client, Tokens};
 use crate::wire::ask;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use perchd::limits;
 use std::fmt::Write;
 use std::fs;
@@ -24,19 +22,21 @@ struct Clock {
     library: PathBuf,
     /// Whether time passes, or only the calendar is set.
     is_uptime_moved: bool,
+    /// What else the board's configuration says.
+    more: &'static str,
 }
 
 impl Clock {
     /// One that says `unix`, whatever the board's uptime does.
     fn calendar(unix: i64) -> Clock {
-        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: false };
+        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: false, more: "" };
         clock.set(unix);
         clock
     }
 
     /// Both clocks, which go on together.
-    fn both() -> Clock {
-        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: true };
+    fn both(more: &'static str) -> Clock {
+        let clock = Clock { folder: Folder::new(), library: library(), is_uptime_moved: true, more };
         clock.put(0);
         clock
     }
@@ -64,7 +64,7 @@ impl Clock {
         if !self.is_uptime_moved {
             under.push("FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned());
         }
-        Board::under(under, "[auth]\nmode = \"demo\"\n")
+        Board::under(under, &format!("[auth]\nmode = \"demo\"\n{}", self.more))
     }
 }
 
@@ -119,7 +119,15 @@ type Row = (&'static str, fn(Board, &Clock) -> Board, usize);
 const ROWS: &[Row] = &[
     ("a power cut", |board, _| board.power_cut(), 0),
     ("a power cut, and the key is lost", |board, _| without_key(board).power_cut(), 1),
-    ("a power cut, and the keys were rotated", |board, _| rotated(board).power_cut(), 0),
+    ("the keys are rotated", |board, _| rotated(board), 0),
+    ("the keys are rotated, and a power cut", |board, _| rotated(board).power_cut(), 0),
+    ("the keys are rotated while no server runs", |board, _| rotated(stopped(board)).power_cut(), 0),
+    (
+        "the keys are rotated in 1970, and the time is heard",
+        |board, clock| at(clock, TODAY, rotated(at(clock, 0, board).power_cut())),
+        0,
+    ),
+    ("the keys are rotated four times", |board, _| (0..4).fold(board, |board, _| rotated(board)), 1),
     ("a power cut, and the board wakes in 1970", |board, clock| at(clock, 0, board).power_cut(), 0),
     (
         "a power cut, the board wakes in 1970, then hears the time",
@@ -147,12 +155,21 @@ fn without_key(board: Board) -> Board {
     board
 }
 
-/// Puts another key in front of those that are there, as a rotation does.
+/// Another key comes in front of those that are there, whether the server runs or not.
 fn rotated(board: Board) -> Board {
-    let file = board.state().join("keys");
-    let text = fs::read_to_string(&file).unwrap();
-    let (header, keys) = text.split_once('\n').unwrap();
-    fs::write(&file, format!("{header}\n1 {TODAY} {}\n{keys}", URL_SAFE_NO_PAD.encode([7; 32]))).unwrap();
+    let keys = || fs::read_to_string(board.state().join("keys")).unwrap();
+    let before = keys();
+    let mut rotate = command();
+    rotate.args(["keys", "rotate", "--config"]).arg(board.state().join("perchd.toml")).arg("--state").arg(board.state());
+    let told = rotate.output().unwrap();
+    assert!(told.status.success(), "{told:?}");
+    assert_eq!((before.lines().nth(1), before == keys()), (keys().lines().nth(2), false));
+    board
+}
+
+fn stopped(mut board: Board) -> Board {
+    board.terminate();
+    board.wait();
     board
 }
 
@@ -230,15 +247,17 @@ fn a_revocation_outlives_every_jump_of_the_clock() {
     }
 }
 
+fn secs(secs: u64) -> i64 {
+    i64::try_from(secs).unwrap()
+}
+
 #[test]
-fn everything_ends_when_its_time_has_passed() {
-    let clock = Clock::both();
+fn a_code_and_a_page_end_when_their_time_has_passed() {
+    let clock = Clock::both("");
     let board = clock.board();
     let client = Client::register(board.port);
     let mut browser = Browser::new(board.port);
-    let secs = |secs: u64| i64::try_from(secs).unwrap();
     let page = browser.consent(&client.address(), "carol");
-    let tokens = client.sign_in("ada", SCOPES);
     let code = client.code("bob", SCOPES);
     clock.put(secs(limits::CODE_SECS) - 5);
     let late = client.code("bob", SCOPES);
@@ -249,10 +268,28 @@ fn everything_ends_when_its_time_has_passed() {
     assert_eq!(browser.submit(&page, &[("action", "approve")]).status, 200, "nothing was ticked: it is asked again");
     clock.put(secs(limits::LOGIN_SECS));
     assert_eq!(browser.approve(&page, SCOPES).status, 400, "a page lasts ten minutes");
+}
+
+#[test]
+fn an_access_token_that_expired_by_a_second_is_refused() {
+    let clock = Clock::both("");
+    let board = clock.board();
+    let tokens = Client::register(board.port).sign_in("ada", SCOPES);
     clock.put(secs(limits::ACCESS_SECS) - 5);
     assert!(tokens.is_good(board.port));
+    clock.put(secs(limits::ACCESS_SECS) + 1);
+    let refused = tokens.rpc(board.port, HELLO);
+    assert_eq!(refused.status, 401);
+    assert!(refused.header("www-authenticate").unwrap().contains("error=\"invalid_token\""), "{refused:?}");
+}
+
+#[test]
+fn a_refresh_token_is_refused_after_thirty_days() {
+    let clock = Clock::both("");
+    let board = clock.board();
+    let client = Client::register(board.port);
+    let tokens = client.sign_in("ada", SCOPES);
     clock.put(secs(limits::ACCESS_SECS));
-    assert!(!tokens.is_good(board.port), "an access token lasts an hour, to the second");
     let next = Tokens::read(&client.refresh(&tokens.refresh));
     assert!(next.is_good(board.port));
     clock.put(secs(limits::REFRESH_SECS) - 5);
@@ -260,6 +297,28 @@ fn everything_ends_when_its_time_has_passed() {
     assert!(last.is_good(board.port));
     clock.put(secs(limits::REFRESH_SECS));
     assert_eq!(error(&client.refresh(&last.refresh)), told(400, "invalid_grant"), "thirty days from the sign-in on");
-    let again = client.sign_in("ada", SCOPES);
-    assert!(again.is_good(board.port), "the registration has no end");
+    assert!(client.sign_in("ada", SCOPES).is_good(board.port), "the registration has no end");
+}
+
+#[test]
+fn a_board_that_was_told_otherwise_lets_a_sign_in_last_that_long() {
+    const LONGEST: &str = "[tokens]\naccess = \"10min\"\nrefresh = \"90d\"\n";
+    let clock = Clock::both(LONGEST);
+    let board = clock.board();
+    let client = Client::register(board.port);
+    let first = client.exchange(&client.code("ada", SCOPES)).json();
+    assert_eq!(first["expires_in"], 600);
+    let tokens = |json: &serde_json::Value| {
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        Tokens { access: text("access_token"), refresh: text("refresh_token"), scope: text("scope") }
+    };
+    let first = tokens(&first);
+    clock.put(595);
+    assert!(first.is_good(board.port));
+    clock.put(600);
+    assert!(!first.is_good(board.port));
+    clock.put(secs(limits::REFRESH_SECS_MAX) - 5);
+    let last = tokens(&client.refresh(&first.refresh).json());
+    clock.put(secs(limits::REFRESH_SECS_MAX));
+    assert_eq!(error(&client.refresh(&last.refresh)), told(400, "invalid_grant"));
 }

@@ -105,54 +105,6 @@ fn plain_http_goes_on_within_this_machine() {
     assert_eq!(ask(bare.port, "GET /ca.pem", &[], "").status, 404);
 }
 
-/// Serves on all addresses of a network that holds nothing but this machine, which has one that is not loopback.
-const ELSEWHERE: &str = r#"
-ip link set lo up
-ip address add 10.9.8.7/24 dev lo
-"$PERCHD" serve --config "$FOLDER/perchd.toml" --listen 0.0.0.0:8787 --state "$FOLDER" >"$FOLDER/out" 2>&1 &
-perchd=$!
-trap 'kill $perchd' EXIT
-far() { curl -sS --noproxy '*' --cacert "$FOLDER/ca.pem" "$@"; }
-until far -o "$FOLDER/fetched" http://10.9.8.7:8787/ca.pem 2>"$FOLDER/refused"; do kill -0 $perchd; sleep 0.1; done
-cmp "$FOLDER/fetched" "$FOLDER/ca.pem"
-far -o /dev/null -w '%{http_code} %{redirect_url}\n' -H 'accept: text/html' 'http://10.9.8.7:8787/authorize?state=1'
-far -o /dev/null -w '%{http_code} %{redirect_url}\n' -H 'accept: text/html' -H 'host: evil.example' http://10.9.8.7:8787/
-far -w '\n%{http_code}\n' -H 'authorization: Bearer secret' http://10.9.8.7:8787/mcp
-far -o /dev/null -w '%{http_code}\n' -H 'accept: text/html' -d a=b http://10.9.8.7:8787/token
-far -o /dev/null -w '%{http_code}\n' https://10.9.8.7:8787/mcp
-far -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8787/mcp
-"#;
-
-#[test]
-fn plain_http_from_elsewhere_is_sent_to_https_or_told_why_not() {
-    let folder = Folder::new();
-    let is_given = Command::new("unshare").args(["-rn", "ip", "link", "set", "lo", "up"]).output();
-    if !is_given.is_ok_and(|output| output.status.success()) {
-        eprintln!("NOT CHECKED: this machine gives no network of its own (unshare -rn ip link)");
-        return;
-    }
-    let run = |plain: &str| {
-        let config = format!("[auth]\nmode = \"pairing\"\n[tls]\nmode = \"own\"\n{plain}");
-        fs::write(folder.path().join("perchd.toml"), config).unwrap();
-        let mut shell = Command::new("unshare");
-        shell.args(["-rn", "sh", "-ec", ELSEWHERE]).env("FOLDER", folder.path()).env("PERCHD", env!("CARGO_BIN_EXE_perchd"));
-        let output = shell.output().unwrap();
-        assert!(output.status.success(), "{output:?} {}", fs::read_to_string(folder.path().join("out")).unwrap());
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let told = run("");
-    assert_eq!(told[0], "303 https://10.9.8.7:8787/authorize?state=1");
-    assert_eq!(told[1], "421 ");
-    let refusal: serde_json::Value = serde_json::from_str(&told[2]).unwrap();
-    assert_eq!(refusal["error"], "https_required");
-    let remedy = "Use https://10.9.8.7:8787, and trust the CA of http://10.9.8.7:8787/ca.pem.";
-    assert!(refusal["error_description"].as_str().unwrap().ends_with(remedy), "{refusal}");
-    assert_eq!(told[3..], ["403", "403", "401", "401"]);
-    let told = run("allow_plain = true\n");
-    assert!(told[0].starts_with("400 "), "{told:?}");
-    assert_eq!(told[3..], ["401", "401", "401", "401"]);
-}
-
 #[test]
 fn whoever_comes_over_tls_is_told_https_and_gets_a_cookie_for_it() {
     let board = Board::configured(DEMO);
