@@ -247,6 +247,35 @@ fn a_revocation_outlives_every_jump_of_the_clock() {
     }
 }
 
+/// The board's own certificate is made anew while it is shown, and the CA that computers trust stays.
+#[test]
+fn a_certificate_is_made_anew_before_it_ends_and_the_ca_stays() {
+    let clock = Clock::both("[tls]\nmode = \"own\"\n");
+    let board = clock.board();
+    let read = |name: &str| fs::read(board.state().join(name)).unwrap();
+    let (ca, first) = (read("ca.pem"), read("server.pem"));
+    let days = |days: i64| clock.put(days * DAY);
+    let is_served = || assert_eq!(ask(board.port, "GET /", &[], "").status, 200);
+    // It begins a month ago and lasts 397 days; three months before its end it gives way.
+    days(275);
+    is_served();
+    assert_eq!(read("server.pem"), first);
+    days(277);
+    let began = std::time::Instant::now();
+    while read("server.pem") == first {
+        // The board looks once a minute: what it waits for has come, and it wakes up for whoever calls.
+        is_served();
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "the certificate is not made anew");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(read("ca.pem"), ca);
+    let made = fs::read_to_string(board.state().join("server.pem")).unwrap();
+    let mut openssl = std::process::Command::new("openssl");
+    let verified = openssl.args(["verify", "-no_check_time", "-verify_hostname", "localhost", "-CAfile"]);
+    let verified = verified.arg(board.state().join("ca.pem")).arg(board.state().join("server.pem")).output().unwrap();
+    assert!(verified.status.success() && made.contains("BEGIN CERTIFICATE"), "{verified:?}");
+}
+
 fn secs(secs: u64) -> i64 {
     i64::try_from(secs).unwrap()
 }

@@ -142,7 +142,7 @@ fn an_option_without_its_value_is_named() {
 
 #[test]
 fn every_command_has_help_that_fits_a_terminal() {
-    for verb in ["init", "serve", "check", "tools", "passwd", "pair", "token", "revoke", "keys", "health"] {
+    for verb in ["init", "serve", "check", "tools", "passwd", "polkit", "pair", "token", "revoke", "keys", "health"] {
         for option in ["--help", "-h"] {
             let mut command = command();
             command.args([verb, option]);

@@ -3,6 +3,7 @@
 // All of this is a test; the lint sees only what stands under #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::similar_names)]
 
+mod audit;
 mod board;
 mod boxed;
 mod certificates;
@@ -26,6 +27,7 @@ mod oauth_tokens;
 mod owners;
 mod passwords;
 mod reload;
+mod scopes;
 mod services;
 mod sign_in;
 mod stop;

@@ -52,14 +52,20 @@ fn a_tool_that_is_hidden_is_gone_and_clients_hear_of_it() {
 #[test]
 fn what_is_wrong_leaves_the_old_one_in_force_and_is_logged() {
     let board = Board::configured(LEAST);
+    let session = format!("mcp-session-id: {}", rpc(board.port, HELLO).header("mcp-session-id").unwrap());
+    let mut stream = Wire::open(board.port);
+    stream.send(&request(board.port, "GET /mcp", &["accept: text/event-stream", &session], "")).unwrap();
+    assert_eq!(stream.head().unwrap().status, 200);
     for bad in ["listen = 1\n", "[tools]\nhide = [\"nonsense\"]\n", "listen = \"0.0.0.0:1\"\n[auth]\nmode = \"demo\"\n", "\u{0}"]
     {
         board.reconfigure(bad);
     }
-    std::thread::sleep(Duration::from_millis(300));
     assert!(tools(&board).contains(&"add".to_owned()));
     board.reconfigure(&format!("{LEAST}[tools]\nhide = [\"add\"]\n"));
-    until("the next good one counts", || !tools(&board).contains(&"add".to_owned()));
+    assert!(!tools(&board).contains(&"add".to_owned()), "the next good one counts");
+    // The first word on the stream is of that one: it was open all the while, and heard of none of the others.
+    let event = stream.event().unwrap().unwrap();
+    assert!(event.contains("notifications/tools/list_changed"), "{event}");
     let told = board.told();
     assert!(told.contains("SIGHUP: the configuration stays as it was") && told.contains("perchd.toml:1: "), "{told}");
     assert!(told.contains("SIGHUP: the configuration was read anew"), "{told}");
