@@ -27,6 +27,9 @@ Usage: perchd passwd USER [OPTIONS]
   --state DIR           Its state folder
 
 Put the lines into the configuration, and have it read: systemctl reload perchd
+
+Exit: 0 if all is done; 64 if there is no password; 77 or 78 if the lines are
+there, but tokens could not be ended.
 ";
 
 /// Asks, and prints the lines.

@@ -78,17 +78,19 @@ impl Service {
         Ok(())
     }
 
-    /// Ends every token of those who have another password than `before`.
+    /// Ends every token of those who have another password than `before`, or are not there any more: who comes back later does
+    /// not come back with what he had.
     pub(super) fn sign_out_since(&self, before: &Config) {
-        for user in &self.config().users {
-            let is_changed = before.users.iter().any(|old| old.name == user.name && old.password != user.password);
-            if !is_changed {
+        let config = self.config();
+        let mut staying = self.staying.borrow_mut();
+        for old in &before.users {
+            let now = config.users.iter().find(|user| user.name == old.name);
+            if now.is_some_and(|user| user.password == old.password) {
                 continue;
             }
-            let mut staying = self.staying.borrow_mut();
-            let stays = staying.iter().position(|name| *name == user.name).map(|index| staying.swap_remove(index));
-            if stays.is_none() {
-                self.authority.revoke_user(&self.world(), &user.name);
+            let stays = staying.iter().position(|name| *name == old.name).map(|index| staying.swap_remove(index));
+            if now.is_none() || stays.is_none() {
+                self.authority.revoke_user(&self.world(), &old.name);
             }
         }
     }

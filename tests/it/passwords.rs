@@ -112,6 +112,21 @@ fn who_is_to_stay_signed_in_stays_so_for_this_one_change() {
 }
 
 #[test]
+fn who_was_taken_out_of_the_file_and_comes_back_signs_in_anew() {
+    let board = Board::configured(&users(OLD));
+    let client = Client::register(board.port);
+    let tokens = both(&board, &client);
+    let file = users(OLD);
+    let only_ben = &file[file.find("[auth.users.ben]").unwrap()..];
+    board.reconfigure(only_ben);
+    assert_eq!(alive(&board, &tokens), [false, true]);
+    board.reconfigure(&file);
+    assert_eq!(alive(&board, &tokens), [false, true], "nor with the same password");
+    assert_eq!(client.refresh(&tokens.0.refresh).status, 400);
+    assert!(client.sign_in("anna", SCOPES).is_good(board.port));
+}
+
+#[test]
 fn nothing_is_ended_for_somebody_who_is_not_there_yet() {
     let board = Board::configured(&users(OLD));
     let client = Client::register(board.port);
