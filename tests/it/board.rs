@@ -204,6 +204,11 @@ impl Drop for Board {
     }
 }
 
+/// Whether this is root, who may read everything and be anybody.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|of_process| std::os::unix::fs::MetadataExt::uid(&of_process) == 0)
+}
+
 /// The program.
 pub(crate) fn command() -> Command {
     command_under(&[])

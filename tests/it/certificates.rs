@@ -1,6 +1,6 @@
 //! What is wrong with the operator's certificate is told before it matters; and what the board's own CA cannot vouch for.
 
-use crate::board::{Board, Folder, command};
+use crate::board::{Board, Folder, command, is_root};
 use crate::commands::finish;
 use crate::tls::{OWN, ca, curl, files, over_tls, own_certificate, trusting};
 use crate::wire::request;
@@ -129,7 +129,7 @@ fn a_file_that_perchd_may_not_read_is_told_with_its_line() {
     // By another process: one that has it open for writing, if only by a fork in between, keeps it from being run.
     let program = folder.path().join("perchd");
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_perchd")).arg(&program).status().unwrap().success());
-    let is_root = fs::metadata("/proc/self").is_ok_and(|of_process| std::os::unix::fs::MetadataExt::uid(&of_process) == 0);
+    let is_root = is_root();
     fs::set_permissions(&key, fs::Permissions::from_mode(if is_root { 0o600 } else { 0 })).unwrap();
     let mut check = if is_root { Command::new("setpriv") } else { Command::new("env") };
     if is_root {

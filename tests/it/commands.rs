@@ -1,6 +1,6 @@
 //! The commands for the server that runs, as a person types them: each over its socket, and without a server where that can be.
 
-use crate::board::{Board, Folder, command};
+use crate::board::{Board, Folder, command, is_root};
 use crate::sign_in::{Browser, Client, Form, Redirect, Tokens, bearer};
 use crate::wire::{Wire, ask, request};
 use std::io::{Read, Write};
@@ -468,8 +468,7 @@ fn the_socket_outlives_whoever_sends_nonsense_or_nothing() {
 #[test]
 fn another_user_is_not_answered() {
     let board = Board::configured(PAIRING);
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|of_process| std::os::unix::fs::MetadataExt::uid(&of_process) == 0);
-    if !is_root {
+    if !is_root() {
         // Only root can be somebody else; the rule itself has a test beside it.
         return;
     }

@@ -1,7 +1,7 @@
 //! A machine of its own: with a network that holds nothing else, and with folders of the system that are empty. Each test makes
 //! one of namespaces, so that these run where a machine gives some: `tests/run elsewhere`.
 
-use crate::board::Folder;
+use crate::board::{Folder, is_root};
 use std::fs;
 use std::process::Command;
 
@@ -17,10 +17,6 @@ serve() { "$@" >"$FOLDER/out" 2>"$FOLDER/log" & perchd=$!; trap 'kill $perchd' E
 stop() { trap - EXIT; kill $perchd; wait $perchd || true; }
 until_so() { until "$@" >/dev/null 2>&1; do kill -0 $perchd || { cat "$FOLDER/log" >&2; exit 1; }; sleep 0.1; done; }
 "#;
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|of_process| std::os::unix::fs::MetadataExt::uid(&of_process) == 0)
-}
 
 /// Runs a script on such a machine; the lines that it prints.
 fn alone(folder: &Folder, script: &str) -> Vec<String> {
