@@ -141,6 +141,52 @@ pub enum Event<'a> {
         /// How often, beside those that were written.
         count: u32,
     },
+    /// A call needs the approval of a person, and waits for it.
+    PlanMade {
+        /// Which plan: the first bytes of its id.
+        plan: &'a str,
+        /// For whom.
+        subject: &'a str,
+        /// Through which client.
+        client: ClientTag,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// A person approved it.
+    PlanApproved {
+        /// Which plan.
+        plan: &'a str,
+        /// How: `page`, `button` or `terminal`.
+        way: &'static str,
+        /// Who signed in, or which button it was.
+        by: &'a str,
+        /// For whom it runs.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// A person said no.
+    PlanRejected {
+        /// Which plan.
+        plan: &'a str,
+        /// How.
+        way: &'static str,
+        /// Who.
+        by: &'a str,
+        /// For whom it would have run.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// The call that was approved begins: its approval is used up.
+    PlanRun {
+        /// Which plan.
+        plan: &'a str,
+        /// For whom.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
     /// A tool ran.
     ToolCalled {
         /// For whom.

@@ -83,7 +83,7 @@ pub fn tool_toml(text: &str) {
     match Config::parse(text, Path::new("fuzz.toml")) {
         Ok(config) => {
             let mut catalog = Catalog::default();
-            if let Err(error) = exec::offer(&mut catalog, &config.declared, &Rc::default()) {
+            if let Err(error) = exec::offer(&mut catalog, &config.declared, &Rc::default(), &Rc::default()) {
                 assert!(error.to_string().starts_with("fuzz.toml:"), "{error}");
             }
         }

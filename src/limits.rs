@@ -172,6 +172,21 @@ pub const AFTERLIFE_MS: u64 = 500;
 /// Between two reports of progress of one command.
 pub const PROGRESS_MS: u64 = 100;
 
+// ── approval ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Plans that wait for a person or for their call. When full, a call that needs one gets a tool error.
+pub const PLANS: usize = 16;
+/// And those of one subject: an assistant that asks for everything must not keep others from asking.
+pub const PLANS_OF_SUBJECT: usize = 8;
+/// What a plan would run: nobody checks a longer line before he says yes to it.
+pub const PLAN_BYTES: usize = 4096;
+/// How long a plan waits for a person; and how long, once it is approved, for the call that runs it.
+pub const PLAN_SECS: u64 = 120;
+/// How long a call waits for a person who is on his way. The TypeScript SDK gives a request up after 60 s.
+pub const PLAN_WAIT_SECS: u64 = 45;
+/// A sign-in to the page where people approve: a working day.
+pub const APPROVER_SECS: u64 = 8 * 3600;
+
 // ── services ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Units in a list of the configuration. They stand in the schema of each tool that takes one.

@@ -86,6 +86,7 @@ pub(super) struct TlsTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ToolsTable {
     pub(super) hide: Vec<Placed<String>>,
+    pub(super) confirm: Named<Placed<String>>,
 }
 
 /// `[system]`.

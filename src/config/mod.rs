@@ -1,6 +1,7 @@
 //! What the operator decides, already checked: from a TOML file, or what holds without one.
 
 mod allowed;
+mod confirm;
 pub(crate) mod declared;
 mod file;
 pub(crate) mod gpio;
@@ -11,6 +12,7 @@ mod text;
 mod tree;
 
 pub use allowed::{Allowed, Folder, WakeHost};
+pub use confirm::{Confirm, Confirmed};
 pub use declared::Declared;
 pub use gpio::Gpio;
 pub use places::{FILE, find, place};
@@ -127,6 +129,8 @@ pub struct Config {
     pub allow_plain: bool,
     /// Tools of the box that are not offered.
     pub hidden: Vec<String>,
+    /// Tools of the box that run when a person has approved it.
+    pub confirmed: Vec<Confirmed>,
     /// What of the box is switched on.
     pub allowed: Allowed,
     /// How much the board gives at once.
@@ -165,6 +169,7 @@ impl Config {
             tls: Tls::Off,
             allow_plain: false,
             hidden: Vec::new(),
+            confirmed: Vec::new(),
             allowed: Allowed::default(),
             limits: Limits::default(),
             declared: Declared::default(),

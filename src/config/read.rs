@@ -49,6 +49,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         tls,
         allow_plain,
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
+        confirmed: source.confirmed(&file.tools.confirm)?,
         allowed,
         limits: source.limits(&file.limits)?,
         declared,

@@ -235,6 +235,7 @@ impl Server {
             ca: tls.as_ref().and_then(|tls| tls.own_ca()),
             identity: Identity { implementation, instructions: self.instructions, changes: self.changes },
             catalog,
+            approvals: Rc::clone(&self.offer.approvals),
             keys,
             boot,
             revoked,

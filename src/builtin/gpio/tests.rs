@@ -243,7 +243,7 @@ fn edges_are_told_of_and_a_bouncing_button_is_few_of_them() {
             assert_eq!(change, &Change::Resource("gpio://door".to_owned()));
             counted.set(counted.get() + 1);
         });
-        board.bank.tell(&changes);
+        board.bank.tell(&changes, &Rc::default());
         board.bank.hold(&gpio(&[DOOR, LAMP]));
         for _ in 0..50 {
             board.world.press(DOOR_LINE, true);
