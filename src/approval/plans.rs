@@ -158,7 +158,9 @@ impl Plans {
     pub(crate) fn behind(&mut self, now: Now, button: &str) -> Option<PlanId> {
         self.forget_old(now);
         let is_it = |entry: &&Entry| matches!(&entry.plan.confirm, Confirm::Button(name) if name == button);
-        self.0.iter().filter(|entry| entry.state == State::Waiting).find(is_it).map(|entry| entry.plan.id)
+        let is_seen = |entry: &&Entry| entry.until_ms + limits::PLAN_PRESS_MS <= now.uptime_ms + limits::PLAN_SECS * 1000;
+        let waiting = self.0.iter().filter(|entry| entry.state == State::Waiting);
+        waiting.filter(is_seen).find(is_it).map(|entry| entry.plan.id)
     }
 
     /// Those that wait, and for how many seconds more.
@@ -316,10 +318,11 @@ mod tests {
         assert_eq!(plans.make(NOW, plan(2, "ben", &["/bin/a"], button("door"))).unwrap_err(), Full::Button);
         plans.make(NOW, plan(3, "ben", &["/bin/a"], button("lamp"))).unwrap();
         plans.make(NOW, page(4, &["/bin/b"])).unwrap();
-        assert_eq!(plans.behind(NOW, "door"), Some(made.id));
-        plans.decide(NOW, made.id, true).unwrap();
-        assert_eq!(plans.behind(NOW, "door"), None);
-        assert_eq!(plans.behind(NOW, "bell"), None);
+        assert_eq!(plans.behind(NOW, "door"), None, "a finger that was there before");
+        assert_eq!(plans.behind(later(1), "door"), Some(made.id));
+        plans.decide(later(1), made.id, true).unwrap();
+        assert_eq!(plans.behind(later(1), "door"), None);
+        assert_eq!(plans.behind(later(1), "bell"), None);
         assert!(plans.make(NOW, plan(5, "ben", &["/bin/a"], button("door"))).is_ok(), "the button is free again");
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod exec;
 mod files;
 pub(crate) mod gpio;
+pub(crate) mod i2c;
 mod math;
 mod root;
 mod sensors;

@@ -5,6 +5,7 @@ mod confirm;
 pub(crate) mod declared;
 mod file;
 pub(crate) mod gpio;
+pub(crate) mod i2c;
 mod places;
 mod read;
 pub(crate) mod services;
@@ -15,6 +16,7 @@ pub use allowed::{Allowed, Folder, WakeHost};
 pub use confirm::{Confirm, Confirmed};
 pub use declared::Declared;
 pub use gpio::Gpio;
+pub use i2c::Device;
 pub use places::{FILE, find, place};
 pub(crate) use read::user_name;
 
@@ -139,6 +141,8 @@ pub struct Config {
     pub declared: Declared,
     /// The lines of GPIO chips that assistants may read or switch.
     pub gpio: Gpio,
+    /// Devices on I2C buses that assistants may read.
+    pub i2c: Vec<Device>,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -174,6 +178,7 @@ impl Config {
             limits: Limits::default(),
             declared: Declared::default(),
             gpio: Gpio::default(),
+            i2c: Vec::new(),
             name,
         }
     }

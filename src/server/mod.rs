@@ -8,6 +8,7 @@ pub(crate) mod first;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod listen;
+pub(crate) mod local;
 mod offer;
 mod rounds;
 mod signals;

@@ -1,7 +1,7 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
 use crate::approval::{self, Approvals};
-use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank, services};
+use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank, i2c, services};
 use crate::config::{Auth, Config, Confirm, Confirmed, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
@@ -57,6 +57,7 @@ impl Offer {
             }
         }
         gpio::offer(&mut catalog, &config.gpio, &self.bank)?;
+        i2c::offer(&mut catalog, &config.i2c, &self.commands)?;
         for name in &config.hidden {
             if !catalog.hide(name) {
                 let what = format!("there is no tool `{name}` in the box to hide");
@@ -202,5 +203,38 @@ mod tests {
         assert!(offer.under(&config).unwrap_err().to_string().contains("tool `add`"));
         config.hidden = vec!["add".to_owned()];
         assert_eq!(offer.under(&config).unwrap().find("add").unwrap().spec().about(), "Adds otherwise");
+    }
+
+    fn offered(toml: &str) -> Result<Catalog, String> {
+        let config = Config::parse(&format!("state = \"/\"\n{toml}"), std::path::Path::new("/perchd.toml"));
+        let offer = Offer { has_box: true, ..Offer::default() };
+        offer.under(&config.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_model_could_approve_itself_is_refused_at_the_start() {
+        const BUTTON: &str = "[gpio.ok]\nchip = \"gpiochip0\"\nline = 4\ndirection = \"in\"\n";
+        const LAMP: &str = "[gpio.ok]\nchip = \"gpiochip0\"\nline = 4\ndirection = \"out\"\nsafe = false\n";
+        const TOOL: &str = "[[tool]]\nname = \"t\"\nabout = \"x\"\neffect = \"write\"\nrun = [\"/bin/true\"]\nconfirm = ";
+        let auth = |mode: &str| format!("[auth]\nmode = \"{mode}\"\n");
+        for (toml, what) in [
+            (
+                format!("{}[tools]\nconfirm = {{ add = \"page\" }}\n", auth("demo")),
+                "/perchd.toml:5: in the mode `demo` nobody proves",
+            ),
+            (format!("{}{TOOL}\"page\"\n", auth("open")), "/perchd.toml:5: in the mode `open` nobody proves"),
+            (format!("{}{TOOL}\"button:ok\"\n", auth("pairing")), "there is no button `ok`"),
+            (format!("{}{TOOL}\"button:ok\"\n{LAMP}", auth("pairing")), "there is no button `ok`"),
+            (format!("{}{TOOL}\"button:\"\n", auth("pairing")), "`button:` is none of"),
+            (format!("{}{TOOL}\"plan\"\n", auth("pairing")), "`plan` is none of"),
+            (format!("{}[tools]\nconfirm = {{ nothing = \"page\" }}\n", auth("pairing")), "there is no tool `nothing`"),
+            (format!("{}{TOOL}\"page\"\n[tools]\nconfirm = {{ t = \"page\" }}\n", auth("pairing")), "`t` is declared"),
+        ] {
+            let told = offered(&toml).unwrap_err();
+            assert!(told.contains(what) && told.contains("\n  "), "{toml}: {told}");
+        }
+        let good = format!("{}{TOOL}\"button:ok\"\n{BUTTON}", auth("open"));
+        let about = offered(&good).unwrap().find("t").unwrap().spec().about().to_owned();
+        assert!(about.ends_with("press the button `ok` at the board before each call runs."), "{about}");
     }
 }

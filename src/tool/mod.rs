@@ -67,6 +67,17 @@ pub enum Effect {
     Destroys,
 }
 
+impl Effect {
+    /// As lists show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::Reads => "reads",
+            Effect::Writes => "writes",
+            Effect::Destroys => "destroys",
+        }
+    }
+}
+
 /// A tool that clients can list and call.
 #[derive(Clone)]
 pub struct Tool {

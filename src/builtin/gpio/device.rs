@@ -215,7 +215,15 @@ mod tests {
             let edges = Edges::of(&line).unwrap();
             assert!(edges.poll(&mut Context::from_waker(Waker::noop())).is_pending());
             world.write_all(&[1; 3 * EDGE_BYTES]).unwrap();
-            poll_fn(|context| edges.poll(context)).await.unwrap();
+            assert!(!poll_fn(|context| edges.poll(context)).await.unwrap());
+            let mut rising = [0; EDGE_BYTES];
+            rising[8..12].copy_from_slice(&1_u32.to_ne_bytes());
+            let mut falling = [0; EDGE_BYTES];
+            falling[8..12].copy_from_slice(&2_u32.to_ne_bytes());
+            world.write_all(&[falling, rising, falling].concat()).unwrap();
+            assert!(poll_fn(|context| edges.poll(context)).await.unwrap(), "one of them switched it on");
+            world.write_all(&falling).unwrap();
+            assert!(!poll_fn(|context| edges.poll(context)).await.unwrap());
             assert!(edges.poll(&mut Context::from_waker(Waker::noop())).is_pending(), "all three were taken");
             drop(world);
             assert!(poll_fn(|context| edges.poll(context)).await.is_err(), "a line that is gone is told");
