@@ -143,7 +143,7 @@ fn may_see(approver: &Approver, plan: &Plan) -> bool {
 }
 
 fn approver(service: &Service, base: &Base, headers: &HeaderMap) -> Option<Approver> {
-    service.authority.approver(&service.world(), approver_cookie(base, headers), browser(base, headers))
+    service.authority.approver(&service.world(), approver_cookie(base, headers))
 }
 
 /// Somebody has just signed in.

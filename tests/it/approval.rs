@@ -208,12 +208,10 @@ fn a_bearer_token_approves_nothing() {
     assert!(page.status == 200 && page.body.contains("name=\"password\"") && !page.body.contains("evil"), "{page:?}");
     let fields = [("transaction", forms[0].transaction()), ("action", "approve")];
     let cookies = anna.cookie.clone().unwrap();
-    let part = |name: &str| cookies.split("; ").find(|cookie| cookie.starts_with(name)).unwrap().to_owned();
-    let (browser, approver) = (part("perchd="), part("perchd-approver="));
+    let browser = cookies.split("; ").find(|cookie| cookie.starts_with("perchd=")).unwrap();
     for cookie in [
         "theme=dark".to_owned(),
-        browser.clone(),
-        approver,
+        browser.to_owned(),
         format!("{browser}; perchd-approver={}", tokens.access),
         format!("{browser}; perchd-approver={}", forms[0].transaction()),
     ] {
