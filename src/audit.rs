@@ -141,6 +141,52 @@ pub enum Event<'a> {
         /// How often, beside those that were written.
         count: u32,
     },
+    /// A call needs the approval of a person, and waits for it.
+    PlanMade {
+        /// Which plan: the first bytes of its id.
+        plan: &'a str,
+        /// For whom.
+        subject: &'a str,
+        /// Through which client.
+        client: ClientTag,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// A person approved it.
+    PlanApproved {
+        /// Which plan.
+        plan: &'a str,
+        /// How: `page`, `button` or `terminal`.
+        way: &'static str,
+        /// Who signed in, or which button it was.
+        by: &'a str,
+        /// For whom it runs.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// A person said no.
+    PlanRejected {
+        /// Which plan.
+        plan: &'a str,
+        /// How.
+        way: &'static str,
+        /// Who.
+        by: &'a str,
+        /// For whom it would have run.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
+    /// The call that was approved begins: its approval is used up.
+    PlanRun {
+        /// Which plan.
+        plan: &'a str,
+        /// For whom.
+        subject: &'a str,
+        /// Which tool.
+        tool: &'a str,
+    },
     /// A tool ran.
     ToolCalled {
         /// For whom.
@@ -152,6 +198,9 @@ pub enum Event<'a> {
         /// With what, where the tool has that shown.
         #[serde(skip_serializing_if = "Option::is_none")]
         arguments: Option<&'a RawValue>,
+        /// What the tool does: `reads`, `writes` or `destroys`; nothing of a resource or a prompt.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        effect: Option<&'static str>,
         /// `ok`, `error` (the tool's own), `cancelled` or `timeout`.
         outcome: &'static str,
         /// How long it took, in milliseconds.
@@ -271,7 +320,11 @@ mod tests {
             Event::Revoked { grant },
             Event::Superseded { grant },
             Event::AllRevoked { epoch: 1 },
-            Event::ToolCalled { subject, client, tool: "add", arguments: None, outcome: "ok", ms: 1 },
+            Event::PlanMade { plan: "01234567", subject, client, tool: "reboot" },
+            Event::PlanApproved { plan: "01234567", way: "page", by: subject, subject, tool: "reboot" },
+            Event::PlanRejected { plan: "01234567", way: "page", by: subject, subject, tool: "reboot" },
+            Event::PlanRun { plan: "01234567", subject, tool: "reboot" },
+            Event::ToolCalled { subject, client, tool: "add", arguments: None, effect: Some("reads"), outcome: "ok", ms: 1 },
         ];
         let mut strangers = Strangers::default();
         for _ in 0..100 {

@@ -5,6 +5,8 @@ use std::fmt;
 /// How the program ends (sysexits.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// What was asked for was tried, and failed: 1.
+    Failed,
     /// The command line is wrong: 64.
     Usage,
     /// What was handed in is not good: 65.
@@ -25,6 +27,7 @@ impl Exit {
     /// The number that the shell and systemd see.
     pub fn code(self) -> u8 {
         match self {
+            Exit::Failed => 1,
             Exit::Usage => 64,
             Exit::Data => 65,
             Exit::Unavailable => 69,

@@ -1,6 +1,6 @@
 //! Doors for the fuzz targets; there only when they are built.
 
-use crate::builtin::exec::{self, argv::fill};
+use crate::builtin::{self, exec, exec::argv::fill};
 use crate::config::Config;
 use crate::config::declared::argv::{element, pieces};
 use crate::config::declared::{DeclaredArg, Element, Piece, Template};
@@ -9,8 +9,9 @@ use crate::limits;
 use crate::oauth::fuzzing as oauth;
 use crate::seal::Purpose;
 use crate::server::fuzzing::Bench;
-use crate::tool::{Arg, Catalog};
+use crate::tool::{Arg, Catalog, Draft, Pattern, Tool};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::cell::OnceCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -83,12 +84,68 @@ pub fn tool_toml(text: &str) {
     match Config::parse(text, Path::new("fuzz.toml")) {
         Ok(config) => {
             let mut catalog = Catalog::default();
-            if let Err(error) = exec::offer(&mut catalog, &config.declared, &Rc::default()) {
+            if let Err(error) = exec::offer(&mut catalog, &config.declared, &Rc::default(), &Rc::default()) {
                 assert!(error.to_string().starts_with("fuzz.toml:"), "{error}");
             }
         }
         Err(error) => assert!(error.to_string().starts_with("fuzz.toml"), "{error}"),
     }
+}
+
+/// Arguments of every kind: what is let through is within its bounds, and what is refused is told in words.
+pub fn arg_check(json: &str) {
+    let pattern = Pattern::new("[a-z]{2,5}(-[0-9]+)?").unwrap_or_else(|fault| unreachable!("{fault}"));
+    let args = [
+        Arg::string("text", "").chars(1, 8),
+        Arg::string("one", "").one_of(["a", "b"]).default("a"),
+        Arg::string("like", "").pattern(pattern).optional(),
+        Arg::strings("list", "").items(0, 3).chars(1, 4).optional(),
+        Arg::integer("whole", "").between(-5, 100).optional(),
+        Arg::number("real", "").between(-0.5, 1.5).optional(),
+        Arg::boolean("is", "").optional(),
+    ];
+    let tool = args.into_iter().fold(Tool::new("t", ""), Draft::arg).handler(|_| async { Ok("") });
+    let Ok(raw) = serde_json::from_str::<&RawValue>(json) else { return };
+    let read = match tool.read(Some(raw)) {
+        Ok(read) => read,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.starts_with("Argument") || told.starts_with("The arguments"), "{told}");
+            assert!(told.chars().count() < 1000, "{told}");
+            return;
+        }
+    };
+    let value = |name: &str| read.arg::<Value>(name).unwrap_or_else(|error| unreachable!("{error}"));
+    let chars = |value: &Value| value.as_str().map(|text| text.chars().count());
+    assert!(chars(&value("text")).is_some_and(|chars| (1..=8).contains(&chars)));
+    assert!(matches!(value("one").as_str(), Some("a" | "b")));
+    let like = value("like");
+    assert!(like.as_str().is_none_or(|text| (2..=5).contains(&text.find('-').unwrap_or(text.len()))));
+    assert!(value("list").as_array().is_none_or(|items| items.len() <= 3 && items.iter().all(|item| chars(item) <= Some(4))));
+    assert!(value("whole").as_f64().is_none_or(|whole| (-5.0..=100.0).contains(&whole) && whole.fract() == 0.0));
+    assert!(value("real").as_f64().is_none_or(|real| (-0.5..=1.5).contains(&real)));
+    assert!(value("is").is_null() || value("is").is_boolean());
+}
+
+/// A tree of `/proc` and `/sys` in lines `path = text`, as those of recorded boards: every tool that looks there answers.
+pub fn proc_parse(tree: &str) {
+    let folder = std::env::temp_dir().join(format!("perchd-fuzz-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let is_plain = |path: &str| {
+        let is_name = |part: &str| !matches!(part, "" | "." | "..") && part.len() < 64 && !part.contains('\0');
+        path.strip_prefix('/').is_some_and(|path| path.len() < 256 && path.split('/').all(is_name))
+    };
+    for (path, text) in tree.lines().take(256).filter_map(|line| line.split_once(" = ")).filter(|(path, _)| is_plain(path)) {
+        let place = folder.join(&path[1..]);
+        let made = place.parent().map(std::fs::create_dir_all);
+        // What is a file already cannot be a folder, too.
+        if made.is_some_and(|made| made.is_ok()) {
+            let before = std::fs::read_to_string(&place).unwrap_or_default();
+            let _ = std::fs::write(&place, before + text + "\n");
+        }
+    }
+    builtin::look(folder.clone());
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 /// An element of a command line, and what an argument in it is: it arrives as it is, in one element, or is refused.

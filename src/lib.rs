@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![doc = include_str!("manual/house.md")]
 
+mod approval;
 pub mod audit;
 pub mod builtin;
 pub mod cli;

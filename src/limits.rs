@@ -172,6 +172,23 @@ pub const AFTERLIFE_MS: u64 = 500;
 /// Between two reports of progress of one command.
 pub const PROGRESS_MS: u64 = 100;
 
+// ── approval ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Plans that wait for a person or for their call. When full, a call that needs one gets a tool error.
+pub const PLANS: usize = 16;
+/// And those of one subject: an assistant that asks for everything must not keep others from asking.
+pub const PLANS_OF_SUBJECT: usize = 8;
+/// What a plan would run: nobody checks a longer line before he says yes to it.
+pub const PLAN_BYTES: usize = 4096;
+/// How long a plan waits for a person; and how long, once it is approved, for the call that runs it.
+pub const PLAN_SECS: u64 = 120;
+/// A button that is pressed sooner than this was pressed for something else: nobody is so quick.
+pub const PLAN_PRESS_MS: u64 = 500;
+/// How long a call waits for a person who is on his way. The TypeScript SDK gives a request up after 60 s.
+pub const PLAN_WAIT_SECS: u64 = 45;
+/// A sign-in to the page where people approve: a working day.
+pub const APPROVER_SECS: u64 = 8 * 3600;
+
 // ── services ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Units in a list of the configuration. They stand in the schema of each tool that takes one.
@@ -214,6 +231,13 @@ pub const PULSE_MS: u64 = 30_000;
 pub const EDGE_MS: u64 = 200;
 /// Edges that are taken from the kernel at one time; it keeps 16 of a line and drops the oldest.
 pub const EDGES: usize = 16;
+
+/// Devices on I2C buses that the configuration names.
+pub const I2C_DEVICES: usize = 16;
+/// Registers of one of them. Each is a program that runs, some milliseconds on a Pi Zero.
+pub const I2C_REGISTERS: usize = 16;
+/// How long one register may take: a device that stretches the clock holds the bus for a second at most.
+pub const I2C_SECS: u64 = 3;
 
 // ── OAuth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -32,6 +32,7 @@ const ROOMS: &[(&str, Sight)] = &[
     ("mcp", Sight::Pure),
     // The edge.
     ("config", Sight::World),
+    ("approval", Sight::World),
     ("builtin", Sight::World),
     ("systemd", Sight::World),
     ("log", Sight::World),

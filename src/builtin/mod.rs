@@ -4,6 +4,7 @@
 pub(crate) mod exec;
 mod files;
 pub(crate) mod gpio;
+pub(crate) mod i2c;
 mod math;
 mod root;
 mod sensors;
@@ -48,6 +49,28 @@ pub fn offer(catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
         wake::offer(catalog, &config.allowed.wake)?;
     }
     Ok(())
+}
+
+/// What each tool that looks at `/proc` and `/sys` makes of those under `root`: what it promises, whatever the files hold.
+#[cfg(fuzzing)]
+pub(crate) fn look(root: std::path::PathBuf) {
+    use crate::tool::{Handler, Yield};
+    let (root, mut catalog) = (Root(root), Catalog::default());
+    let tools = system::tools(&root).into_iter().try_for_each(|tool| catalog.add(tool));
+    assert!(tools.and_then(|()| sensors::offer(&mut catalog, &root)).is_ok());
+    for tool in catalog.tools() {
+        let Handler::Blocking(handler) = tool.handler() else { continue };
+        let (name, arguments) = (tool.spec().name(), tool.read(None));
+        match arguments.and_then(|arguments| handler(arguments)) {
+            Ok(Yield::Output(output)) => {
+                assert_eq!(tool.check(&output), Ok(()), "{name}");
+                let bytes = output.structured.map_or(0, |json| json.get().len());
+                assert!(bytes < 256 * 1024, "{name}: {bytes} bytes");
+            }
+            Ok(_) => unreachable!("{name} is a tool"),
+            Err(error) => assert!(!error.to_string().is_empty(), "{name}"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::config::{Config, Lifetimes, Tls};
 use crate::error::Error;
 use crate::http;
 use crate::server::{Server, tls};
-use crate::tool::{Catalog, Effect};
+use crate::tool::Catalog;
 use lexopt::Parser;
 use std::fmt::Write;
 
@@ -77,11 +77,7 @@ fn tools(text: &mut String, catalog: &Catalog) {
         let _ = writeln!(text, "Scope          {}{writes}", scope.name);
         for tool in catalog.tools().iter().filter(|tool| tool.spec().scope() == scope.name) {
             let spec = tool.spec();
-            let effect = match spec.effect() {
-                Effect::Reads => "reads",
-                Effect::Writes => "writes",
-                Effect::Destroys => "destroys",
-            };
+            let effect = spec.effect().as_str();
             let _ = writeln!(text, "  {:<12} {effect}: {}", spec.name(), spec.about());
         }
     }

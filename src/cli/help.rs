@@ -11,6 +11,8 @@ Usage: perchd [COMMAND] [OPTIONS]
   serve                 Serve until SIGTERM (what happens without a command)
   check [FILE]          Read the configuration and print what it comes to
   tools                 List the tools, with the scope that each needs
+  call TOOL [NAME=VALUE ...]
+                        Call one of them here, with the same checks
   passwd USER           Turn a password into lines for the configuration; a new
                         one ends the user's tokens
   polkit                Print the polkit rule for the units under [services]

@@ -1,5 +1,6 @@
 //! The command line, one file for each verb.
 
+mod call;
 mod check;
 mod health;
 mod help;
@@ -58,6 +59,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
         "init" => init::run(words),
         "check" => check::run(words),
         "tools" => tools::run(words),
+        "call" => call::run(words),
         "passwd" => passwd::run(words),
         "polkit" => polkit::run(words),
         "pair" => pair::run(words),

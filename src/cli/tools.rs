@@ -3,7 +3,7 @@
 use crate::cli::{Which, Word, next, say, surplus, value};
 use crate::error::{Error, Exit};
 use crate::server::Server;
-use crate::tool::{Catalog, Effect, Tool};
+use crate::tool::{Catalog, Tool};
 use lexopt::Parser;
 use std::fmt::Write;
 
@@ -55,11 +55,7 @@ fn table(catalog: &Catalog, scopes: &[String]) -> String {
     let mut text = format!("{:<name$}  {:<scope$}  {:<8}  DOES\n", "TOOL", "SCOPE", "EFFECT");
     let room = WIDTH.saturating_sub(name + scope + 8 + 3 * 2).max(20);
     for spec in tools.iter().map(|tool| tool.spec()) {
-        let effect = match spec.effect() {
-            Effect::Reads => "reads",
-            Effect::Writes => "writes",
-            Effect::Destroys => "destroys",
-        };
+        let effect = spec.effect().as_str();
         // Writing to a String does not fail.
         let _ = writeln!(text, "{:<name$}  {:<scope$}  {effect:<8}  {}", spec.name(), spec.scope(), cut(spec.about(), room));
     }

@@ -36,6 +36,7 @@ pub(super) struct File {
     pub(super) resource: Vec<Placed<ResourceTable>>,
     pub(super) prompt: Vec<Placed<PromptTable>>,
     pub(super) gpio: Named<LineTable>,
+    pub(super) i2c: Named<DeviceTable>,
 }
 
 /// `[auth]`.
@@ -95,6 +96,7 @@ pub(super) struct TlsTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ToolsTable {
     pub(super) hide: Vec<Placed<String>>,
+    pub(super) confirm: Named<Placed<String>>,
 }
 
 /// `[system]`.
@@ -162,6 +164,31 @@ pub(super) struct LineTable {
     pub(super) bias: Option<Placed<String>>,
     pub(super) safe: Option<Placed<bool>>,
     pub(super) about: Option<Placed<String>>,
+}
+
+/// `[i2c.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceTable {
+    pub(super) bus: Placed<u32>,
+    pub(super) address: Placed<u32>,
+    pub(super) about: Option<Placed<String>>,
+    #[serde(default)]
+    pub(super) registers: Named<RegisterTable>,
+}
+
+/// `registers.NAME` of one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegisterTable {
+    pub(super) register: Placed<u32>,
+    pub(super) bytes: Option<Placed<u32>>,
+    #[serde(default)]
+    pub(super) signed: bool,
+    pub(super) order: Option<Placed<String>>,
+    pub(super) scale: Option<Placed<f64>>,
+    pub(super) offset: Option<Placed<f64>>,
+    pub(super) unit: Option<Placed<String>>,
 }
 
 /// Which line of a chip.

@@ -1,9 +1,11 @@
 //! What the operator decides, already checked: from a TOML file, or what holds without one.
 
 mod allowed;
+mod confirm;
 pub(crate) mod declared;
 mod file;
 pub(crate) mod gpio;
+pub(crate) mod i2c;
 mod places;
 mod read;
 pub(crate) mod services;
@@ -11,8 +13,10 @@ mod text;
 mod tree;
 
 pub use allowed::{Allowed, Folder, WakeHost};
+pub use confirm::{Confirm, Confirmed};
 pub use declared::Declared;
 pub use gpio::Gpio;
+pub use i2c::Device;
 pub use places::{FILE, find, place};
 pub(crate) use read::user_name;
 
@@ -154,6 +158,8 @@ pub struct Config {
     pub allow_plain: bool,
     /// Tools of the box that are not offered.
     pub hidden: Vec<String>,
+    /// Tools of the box that run when a person has approved it.
+    pub confirmed: Vec<Confirmed>,
     /// What of the box is switched on.
     pub allowed: Allowed,
     /// How much the board gives at once.
@@ -162,6 +168,8 @@ pub struct Config {
     pub declared: Declared,
     /// The lines of GPIO chips that assistants may read or switch.
     pub gpio: Gpio,
+    /// Devices on I2C buses that assistants may read.
+    pub i2c: Vec<Device>,
     /// What the board calls itself towards people.
     pub name: String,
 }
@@ -193,10 +201,12 @@ impl Config {
             tls: Tls::Off,
             allow_plain: false,
             hidden: Vec::new(),
+            confirmed: Vec::new(),
             allowed: Allowed::default(),
             limits: Limits::default(),
             declared: Declared::default(),
             gpio: Gpio::default(),
+            i2c: Vec::new(),
             name,
         }
     }

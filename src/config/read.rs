@@ -50,10 +50,12 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         tls,
         allow_plain,
         hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
+        confirmed: source.confirmed(&file.tools.confirm)?,
         allowed,
         limits: source.limits(&file.limits)?,
         declared,
         gpio: source.gpio(&file.gpio)?,
+        i2c: source.i2c(&file.i2c)?,
         name,
     };
     config.listen.iter().try_for_each(|address| config.check(*address)).map_err(|error| error.at(path.display()))?;

@@ -3,6 +3,7 @@
 //! A request passes the guards in this order: Host and Origin, bearer token, method, session, body, message. What is
 //! refused early costs little and learns little.
 
+mod approvals;
 mod body;
 pub(crate) mod connect;
 mod cookie;
@@ -26,6 +27,7 @@ mod way;
 pub(crate) use body::Body;
 pub(crate) use guard::origins;
 
+use crate::approval::Approvals;
 use crate::audit::Audit;
 use crate::config::{Auth, Config, User};
 use crate::error::{Error, Exit};
@@ -77,6 +79,8 @@ pub(crate) struct Parts {
     pub(crate) ca: Option<OwnCa>,
     pub(crate) identity: Identity,
     pub(crate) catalog: Catalog,
+    /// What waits for the approval of a person.
+    pub(crate) approvals: Rc<Approvals>,
     pub(crate) keys: Rc<KeyRing>,
     pub(crate) boot: [u8; 16],
     /// What was revoked before this start, as [`Parts::keep`] was given it.
@@ -131,6 +135,7 @@ pub(crate) struct Service {
     random: Kernel,
     audit: Box<dyn Audit>,
     keep: Keep,
+    approvals: Rc<Approvals>,
     streams: Streams,
     calls: Calls,
     asks: Asks,
@@ -165,6 +170,7 @@ impl Service {
             random: Kernel::new(),
             audit: parts.audit,
             keep: parts.keep,
+            approvals: parts.approvals,
             streams: Streams::default(),
             calls: Calls::default(),
             asks: Asks::default(),
@@ -183,6 +189,7 @@ impl Service {
         }
         service.streams.limit(service.config().limits.streams);
         let service = Rc::new(service);
+        service.approvals.connect(approvals::Here(Rc::downgrade(&service)));
         if let Some(changes) = changes {
             let weak = Rc::downgrade(&service);
             changes.connect(move |change| {

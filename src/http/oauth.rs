@@ -4,7 +4,7 @@ use crate::http::body::{self, Fault};
 use crate::http::cookie::{browser, set_cookie};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
-use crate::http::{Link, Service, page, streamable};
+use crate::http::{Link, Service, approvals, page, streamable};
 use crate::limits;
 use crate::mcp::{self, Id};
 use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, Tried, challenge, insufficient_scope};
@@ -38,11 +38,13 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, link: Link, reque
         ("/authorize", _) if is_read => authorize(service, base, &request),
         ("/device", _) if is_read => device(service, base, &request),
         ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, link, request).await,
+        (approvals::PATH, _) if is_read => approvals::page(service, base, &request),
+        (approvals::PATH, _) if is_post => approvals::decide(service, base, request).await,
         ("/device_authorization", _) if is_post => device_authorization(service, base, link, request).await,
         ("/register", _) if is_post => register(service, link, request).await,
         ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
-        ("/authorize" | "/device", _) => wrong_method(request.headers(), "GET, POST"),
+        ("/authorize" | "/device" | approvals::PATH, _) => wrong_method(request.headers(), "GET, POST"),
         ("/consent" | "/device_authorization" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
         (SERVER_METADATA_PATH, _) | (_, Some(_)) => wrong_method(request.headers(), "GET"),
         _ => nothing(request.headers()),
@@ -131,13 +133,9 @@ fn device(service: &Service, base: &Base, request: &Request<Incoming>) -> Reply 
 async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
-    if !base.is_own_form(only(headers, &ORIGIN), only(headers, &SEC_FETCH_SITE)) {
-        let what = "This form was not sent from a page of this board.";
-        return reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, AGAIN);
-    }
-    let body = match read_form(headers, body).await {
+    let body = match own_form(base, headers, body).await {
         Ok(body) => body,
-        Err((status, what)) => return reply::problem(headers, status, "invalid_request", what, AGAIN),
+        Err(refusal) => return refusal,
     };
     let (world, browser) = (service.world(), browser(base, headers));
     let source = link.peer.into();
@@ -157,13 +155,24 @@ async fn form(service: &Rc<Service>, base: &Base, link: Link, request: Request<I
     show(service, base, headers, step)
 }
 
+/// The body of a form that one of our own pages sent.
+pub(crate) async fn own_form(base: &Base, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Reply> {
+    if !base.is_own_form(only(headers, &ORIGIN), only(headers, &SEC_FETCH_SITE)) {
+        let what = "This form was not sent from a page of this board.";
+        return Err(reply::problem(headers, StatusCode::FORBIDDEN, "invalid_request", what, AGAIN));
+    }
+    let refused = |(status, what)| reply::problem(headers, status, "invalid_request", what, AGAIN);
+    read_form(headers, body).await.map_err(refused)
+}
+
 const AGAIN: &str = "Go back to the program that you want to connect, and begin anew from there.";
 
-fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Reply {
+pub(crate) fn show(service: &Service, base: &Base, headers: &HeaderMap, step: Step) -> Reply {
     let is_plain = !base.is_protected();
     match step {
         Step::Refuse(error) => refused(headers, &error),
         Step::Redirect(uri) => reply::see_other(&uri),
+        Step::Entered(cookie) => approvals::enter(base, &cookie),
         Step::SignIn(page) => {
             if let Some(error) = page.error.filter(|_| !reply::wants_page(headers)) {
                 return as_json(&error);
@@ -236,6 +245,7 @@ fn must_wait(mut reply: Reply, error: Option<Error>) -> Reply {
 fn asker(page: &Page) -> page::Asker<'_> {
     let way = match &page.user_code {
         Some(user_code) => page::Way::Device { user_code },
+        None if page.is_approver => page::Way::Approver,
         None => page::Way::Browser { redirect_host: &page.redirect_host },
     };
     page::Asker { client_name: &page.client_name, way }

@@ -2,10 +2,12 @@
 //!
 //! Each page stands by itself: one inline style, no script, nothing from elsewhere, light and dark.
 
+mod approvals;
 mod home;
 mod policy;
 mod template;
 
+pub(crate) use approvals::{ApprovalsPage, PlanRow, approvals};
 pub(crate) use home::{Home, ToolRow, home};
 pub(crate) use policy::content_security_policy;
 
@@ -29,6 +31,8 @@ pub(crate) enum Way<'a> {
     Browser { redirect_host: &'a str },
     /// It shows this code, and waits.
     Device { user_code: &'a str },
+    /// Nobody asks: a person wants to approve calls.
+    Approver,
 }
 
 /// The page that asks for the code of a device.
@@ -286,6 +290,7 @@ fn scope_box(index: usize, scope: &Scope) -> Html {
 fn asker(asker: &Asker<'_>) -> Html {
     let redirect_host = match asker.way {
         Way::Browser { redirect_host } => redirect_host,
+        Way::Approver => return Html::fixed(include_str!("page/asker_approver.html")),
         Way::Device { user_code } => {
             let values = [("client", asker.client_name.into()), ("user_code", user_code.into())];
             return fill(include_str!("page/asker_device.html"), &values);
@@ -383,13 +388,31 @@ mod tests {
         Consent { board, asker: ASKER, is_plain: false, subject, scopes, withheld: &[], message: None, transaction }
     }
 
+    fn sample_plans() -> [PlanRow; 2] {
+        let plan = |button: Option<&str>| PlanRow {
+            tool: "restart_service".to_owned(),
+            line: "/usr/bin/systemctl restart -- nginx.service".to_owned(),
+            subject: "anna".to_owned(),
+            program: "claude-code".to_owned(),
+            client: "9f86d081884c7d65".to_owned(),
+            secs: 94,
+            button: button.map(str::to_owned),
+            transaction: "dHJhbnNhY3Rpb24".to_owned(),
+        };
+        [plan(None), plan(Some("door"))]
+    }
+
+    fn sample_approvals(plans: &[PlanRow]) -> ApprovalsPage<'_> {
+        ApprovalsPage { board: "kitchen", subject: "anna", is_plain: false, note: Some("Rejected. It does not run."), plans }
+    }
+
     fn sample_problem() -> Problem<'static> {
         let what = "This sign-in page was opened more than ten minutes ago.";
         Problem { status: 400, what, remedy: "Start again from your assistant." }
     }
 
     /// Every page, with its name.
-    fn samples() -> [(&'static str, String); 12] {
+    fn samples() -> [(&'static str, String); 15] {
         let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
         let (board, message) = ("kitchen", Some("No device waits with this code."));
         let code = DevicePage {
@@ -414,6 +437,9 @@ mod tests {
             ("a first try", sign_in(&SignIn { message: None, mode: BOTH, ..sample_sign_in() })),
             ("consent", consent(&sample_consent(&sample_scopes()))),
             ("error", error(&sample_problem())),
+            ("sign_in_approver", sign_in(&SignIn { asker: Asker { client_name: "", way: Way::Approver }, ..sample_sign_in() })),
+            ("approvals", approvals(&sample_approvals(&sample_plans()))),
+            ("no approvals", approvals(&sample_approvals(&[]))),
         ]
     }
 

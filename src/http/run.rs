@@ -295,8 +295,8 @@ impl Job {
     fn record(&self, principal: &Principal, outcome: &'static str) {
         let ms = self.service.clock.now().uptime_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
-        let arguments = self.redacted.as_deref();
-        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, outcome, ms });
+        let (arguments, effect) = (self.redacted.as_deref(), self.work.effect());
+        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, effect, outcome, ms });
     }
 }
 

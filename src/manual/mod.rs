@@ -9,6 +9,9 @@ pub mod commands {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
+#[doc = include_str!("approval.md")]
+pub mod approval {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

@@ -58,6 +58,14 @@ impl Work {
         }
     }
 
+    /// What it does to the world, as the audit shows it.
+    pub(crate) fn effect(&self) -> Option<&'static str> {
+        match self {
+            Work::Tool(tool) => Some(tool.spec().effect().as_str()),
+            Work::Resource(_) | Work::Prompt(_) => None,
+        }
+    }
+
     /// With what it is done, as the audit shows it.
     pub(crate) fn redacted(&self, arguments: &Arguments) -> Option<Box<RawValue>> {
         match self {

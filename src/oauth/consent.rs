@@ -76,6 +76,8 @@ impl Authority {
                 let parameters: Vec<_> = granted.into_iter().chain(state.as_deref().map(|state| ("state", state))).collect();
                 Step::Redirect(redirect_uri.with(&parameters))
             }
+            // There is no client that could be allowed anything.
+            Asker::Approver => return Err(Error::invalid_request("This form was not made here.")),
             Asker::Device { id, .. } => {
                 let Allowance { grant, epoch, .. } = allowance;
                 let granted = Granted { grant, epoch, way: subject.way(), subject: subject.to_string(), scopes: scopes.clone() };
@@ -95,6 +97,7 @@ impl Authority {
             Asker::Browser { redirect_uri, state, .. } => {
                 Step::Redirect(refusal(redirect_uri, state.as_deref(), &base.origin, Error::access_denied()))
             }
+            Asker::Approver => Step::Redirect("/".to_owned()),
             Asker::Device { id, .. } => {
                 self.waiting.borrow_mut().decide(world.now, *id, State::Denied);
                 Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: false })

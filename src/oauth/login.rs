@@ -9,7 +9,7 @@ use super::form::Parameters;
 use super::page::Step;
 use super::password::Check;
 use super::throttle::Source;
-use super::transaction::Transaction;
+use super::transaction::{Asker, Transaction};
 use super::{Authority, Base, Error, Mode};
 use crate::audit::Event;
 use crate::limits;
@@ -351,6 +351,9 @@ impl Authority {
         let (client, way) = (transaction.request.client, subject.way.as_str());
         world.audit.record(&Event::SignedIn { subject: &subject, client, way });
         transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes);
+        if matches!(transaction.request.asker, Asker::Approver) {
+            return self.entered_approvals(world, &transaction, &subject).unwrap_or_else(Step::Refuse);
+        }
         // The consent has time of its own: passwords may take long to find.
         let transaction = transaction.renewed(world, self.boot);
         let mut step = self.consent_page(&transaction, &subject, None);

@@ -13,6 +13,7 @@
 //! | `POST /consent` | [`Authority::consent`] | [`Step`] |
 //! | `POST /device_authorization` | [`Authority::device_authorization`] | JSON |
 //! | `GET /device`, `POST /device` | [`Authority::device`], [`Authority::enter`] | [`Step`] |
+//! | `GET /approvals`, `POST /approvals` | [`Authority::approver`], [`Authority::enter_approvals`], [`Authority::verb`] | [`Step`] |
 //! | `POST /token` | [`Authority::token`] | JSON |
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
 //! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
@@ -22,6 +23,7 @@
 //! Nothing is stored but what cannot be proved: what was spent (`replay`), which refresh token comes next (`family`), which
 //! devices wait (`waiting`) and what was revoked (`denied`). These tables have bounds, and each says what it does when it is full.
 
+mod approver;
 mod authorize;
 mod bearer;
 mod claims;
@@ -61,6 +63,7 @@ mod user;
 mod user_code;
 mod waiting;
 
+pub use approver::{Approver, PLAN_ID_BYTES, Verb};
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
 pub use inspect::{Inspection, Kind, State};

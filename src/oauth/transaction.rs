@@ -72,6 +72,8 @@ pub(super) enum Asker {
     Browser { redirect_uri: RedirectUri, state: Option<String>, challenge: Challenge },
     /// Nowhere: the device comes for it. RFC 8628 3.1.
     Device { id: DeviceId, user_code: UserCode },
+    /// Nowhere: a person wants to approve calls.
+    Approver,
 }
 
 impl Asker {
@@ -82,6 +84,7 @@ impl Asker {
                 fields.text(state.as_deref().unwrap_or_default()).array(&challenge.0)
             }
             Asker::Device { id, user_code } => fields.u8(1).array(id).array(&user_code.0),
+            Asker::Approver => fields.u8(2),
         }
     }
 
@@ -95,6 +98,7 @@ impl Asker {
                 Ok(Asker::Browser { redirect_uri, state, challenge: Challenge(fields.array()?) })
             }
             1 => Ok(Asker::Device { id: fields.array()?, user_code: UserCode::known(fields.array()?).ok_or(Forged)? }),
+            2 => Ok(Asker::Approver),
             _ => Err(Forged),
         }
     }

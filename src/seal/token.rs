@@ -47,11 +47,15 @@ pub enum Purpose {
     Session,
     /// The answers that a client has given so far to the questions of a call (MCP 2026-07-28).
     RequestState,
+    /// A sign-in to the page where people approve calls.
+    Approver,
+    /// The form with which one of them is approved.
+    Plan,
 }
 
 impl Purpose {
     /// Every purpose, at the index of its own number.
-    pub(crate) const ALL: [Purpose; 10] = [
+    pub(crate) const ALL: [Purpose; 12] = [
         Purpose::Client,
         Purpose::Code,
         Purpose::Access,
@@ -62,6 +66,8 @@ impl Purpose {
         Purpose::CodePage,
         Purpose::Session,
         Purpose::RequestState,
+        Purpose::Approver,
+        Purpose::Plan,
     ];
 
     /// The `info` of the derivation (RFC 5869 2.3). To change one is to disown all that it sealed.
@@ -77,6 +83,8 @@ impl Purpose {
             Purpose::CodePage => b"code-page",
             Purpose::Session => b"session",
             Purpose::RequestState => b"request-state",
+            Purpose::Approver => b"approver",
+            Purpose::Plan => b"plan",
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod first;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod listen;
+pub(crate) mod local;
 mod offer;
 mod rounds;
 mod signals;
@@ -235,6 +236,7 @@ impl Server {
             ca: tls.as_ref().and_then(|tls| tls.own_ca()),
             identity: Identity { implementation, instructions: self.instructions, changes: self.changes },
             catalog,
+            approvals: Rc::clone(&self.offer.approvals),
             keys,
             boot,
             revoked,

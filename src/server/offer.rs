@@ -1,7 +1,8 @@
 //! What is offered: by the box, as far as the configuration leaves it in, and by the program that this is a library of.
 
-use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank, services};
-use crate::config::{Config, Tls as Source};
+use crate::approval::{self, Approvals};
+use crate::builtin::{self, exec, exec::Commands, gpio, gpio::bank::Bank, i2c, services};
+use crate::config::{Auth, Config, Confirm, Confirmed, Tls as Source};
 use crate::error::{Error, Exit};
 use crate::http::Service;
 use crate::limits;
@@ -30,6 +31,8 @@ pub(crate) struct Offer {
     pub(crate) has_box: bool,
     /// What runs of what is declared.
     pub(crate) commands: Rc<Commands>,
+    /// What waits for the approval of a person.
+    pub(crate) approvals: Rc<Approvals>,
     /// The lines of GPIO chips, once the server runs.
     pub(crate) bank: Rc<Bank>,
 }
@@ -40,7 +43,7 @@ impl Offer {
         if !config.gpio.lines.is_empty() {
             changes.get_or_insert_default();
         }
-        self.bank.tell(&changes.clone().unwrap_or_default());
+        self.bank.tell(&changes.clone().unwrap_or_default(), &self.approvals);
         Rc::clone(&self.bank)
     }
 
@@ -54,6 +57,7 @@ impl Offer {
             }
         }
         gpio::offer(&mut catalog, &config.gpio, &self.bank)?;
+        i2c::offer(&mut catalog, &config.i2c, &self.commands)?;
         for name in &config.hidden {
             if !catalog.hide(name) {
                 let what = format!("there is no tool `{name}` in the box to hide");
@@ -61,10 +65,52 @@ impl Offer {
                 return Err(Error::new(Exit::Config, what).at(place).remedy("perchd tools lists those that there are."));
             }
         }
-        exec::offer(&mut catalog, &config.declared, &self.commands)?;
+        exec::offer(&mut catalog, &config.declared, &self.commands, &self.approvals)?;
         catalog.join(self.catalog.clone())?;
+        self.confirm(&mut catalog, config)?;
         fit(&catalog)?;
         Ok(catalog)
+    }
+}
+
+impl Offer {
+    /// Puts the tools that are named under [tools] behind their approval, and checks that each approval can be given.
+    fn confirm(&self, catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
+        for Confirmed { place, tool, confirm } in &config.confirmed {
+            if config.declared.tools.iter().any(|declared| declared.name == *tool) {
+                let what = format!("`{tool}` is declared, and says itself who must approve it");
+                return Err(Error::new(Exit::Config, what).at(place).remedy("Write confirm = … under its [[tool]]."));
+            }
+            if !catalog.replace(tool, |tool| approval::behind(tool, confirm, &self.approvals)) {
+                let what = format!("there is no tool `{tool}` to be approved");
+                return Err(Error::new(Exit::Config, what).at(place).remedy("perchd tools lists those that there are."));
+            }
+            can_be_given(confirm, config).map_err(|error| error.at(place))?;
+        }
+        let declared = config.declared.tools.iter().filter_map(|tool| Some((tool, tool.confirm.as_ref()?)));
+        declared.into_iter().try_for_each(|(tool, confirm)| can_be_given(confirm, config).map_err(|error| error.at(&tool.place)))
+    }
+}
+
+/// Whether anybody can approve in this way whom a model cannot play.
+fn can_be_given(confirm: &Confirm, config: &Config) -> Result<(), Error> {
+    match confirm {
+        Confirm::Page if !matches!(config.auth, Auth::Own { .. }) => {
+            let what = format!(
+                "in the mode `{}` nobody proves who he is, so that a model could approve this itself",
+                config.auth.as_str()
+            );
+            let remedy = "Let people sign in: mode = \"users\" or \"pairing\" under [auth]. Or wire a button: \
+                          confirm = \"button:NAME\".";
+            Err(Error::new(Exit::Config, what).remedy(remedy))
+        }
+        Confirm::Button(name) if !config.gpio.lines.iter().any(|line| line.name == *name && !line.wiring.is_output) => {
+            let what = format!("there is no button `{name}`");
+            let remedy =
+                format!("Name the input that it is wired to: [gpio.{name}] with its chip, its line and direction = \"in\".");
+            Err(Error::new(Exit::Config, what).remedy(remedy))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -104,6 +150,8 @@ impl Reload {
 
     pub(super) fn reload(&self, service: &Service) -> Result<(), Error> {
         self.read_anew(service)?;
+        // What was approved may be something else now.
+        self.offer.approvals.clear();
         self.offer.bank.hold(&service.config().gpio);
         Ok(())
     }
@@ -155,5 +203,38 @@ mod tests {
         assert!(offer.under(&config).unwrap_err().to_string().contains("tool `add`"));
         config.hidden = vec!["add".to_owned()];
         assert_eq!(offer.under(&config).unwrap().find("add").unwrap().spec().about(), "Adds otherwise");
+    }
+
+    fn offered(toml: &str) -> Result<Catalog, String> {
+        let config = Config::parse(&format!("state = \"/\"\n{toml}"), std::path::Path::new("/perchd.toml"));
+        let offer = Offer { has_box: true, ..Offer::default() };
+        offer.under(&config.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_model_could_approve_itself_is_refused_at_the_start() {
+        const BUTTON: &str = "[gpio.ok]\nchip = \"gpiochip0\"\nline = 4\ndirection = \"in\"\n";
+        const LAMP: &str = "[gpio.ok]\nchip = \"gpiochip0\"\nline = 4\ndirection = \"out\"\nsafe = false\n";
+        const TOOL: &str = "[[tool]]\nname = \"t\"\nabout = \"x\"\neffect = \"write\"\nrun = [\"/bin/true\"]\nconfirm = ";
+        let auth = |mode: &str| format!("[auth]\nmode = \"{mode}\"\n");
+        for (toml, what) in [
+            (
+                format!("{}[tools]\nconfirm = {{ add = \"page\" }}\n", auth("demo")),
+                "/perchd.toml:5: in the mode `demo` nobody proves",
+            ),
+            (format!("{}{TOOL}\"page\"\n", auth("open")), "/perchd.toml:5: in the mode `open` nobody proves"),
+            (format!("{}{TOOL}\"button:ok\"\n", auth("pairing")), "there is no button `ok`"),
+            (format!("{}{TOOL}\"button:ok\"\n{LAMP}", auth("pairing")), "there is no button `ok`"),
+            (format!("{}{TOOL}\"button:\"\n", auth("pairing")), "`button:` is none of"),
+            (format!("{}{TOOL}\"plan\"\n", auth("pairing")), "`plan` is none of"),
+            (format!("{}[tools]\nconfirm = {{ nothing = \"page\" }}\n", auth("pairing")), "there is no tool `nothing`"),
+            (format!("{}{TOOL}\"page\"\n[tools]\nconfirm = {{ t = \"page\" }}\n", auth("pairing")), "`t` is declared"),
+        ] {
+            let told = offered(&toml).unwrap_err();
+            assert!(told.contains(what) && told.contains("\n  "), "{toml}: {told}");
+        }
+        let good = format!("{}{TOOL}\"button:ok\"\n{BUTTON}", auth("open"));
+        let about = offered(&good).unwrap().find("t").unwrap().spec().about().to_owned();
+        assert!(about.ends_with("press the button `ok` at the board before each call runs."), "{about}");
     }
 }

@@ -57,6 +57,12 @@ impl Arguments {
         to_raw_value(&shown).unwrap_or_default()
     }
 
+    /// Each argument that was given, as `name=value`.
+    pub(crate) fn told(&self) -> impl Iterator<Item = String> + '_ {
+        let given = self.names.iter().zip(&self.values).filter(|(_, value)| !value.is_null());
+        given.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    }
+
     /// The argument `name` as a `T`: a number, a `bool`, a `String`, a `Vec<String>`, an `Option` of these, or anything
     /// else that serde can read.
     ///

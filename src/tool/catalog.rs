@@ -119,6 +119,15 @@ impl Catalog {
         self.tools.len() < tools
     }
 
+    /// Puts another tool in the place of one. Returns whether there was one of this name.
+    pub(crate) fn replace(&mut self, name: &str, change: impl FnOnce(Tool) -> Tool) -> bool {
+        let found = self.tools.iter_mut().find(|tool| tool.spec().name() == name);
+        found.is_some_and(|tool| {
+            *tool = change(tool.clone());
+            true
+        })
+    }
+
     /// Says what a scope lets the assistant do, in the words of the consent page.
     pub fn describe(&mut self, scope: impl Into<String>, about: impl Into<String>) {
         self.abouts.push((scope.into(), about.into()));

@@ -50,6 +50,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,12 +67,28 @@ pub enum Effect {
     Destroys,
 }
 
+impl Effect {
+    /// As lists show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::Reads => "reads",
+            Effect::Writes => "writes",
+            Effect::Destroys => "destroys",
+        }
+    }
+}
+
 /// A tool that clients can list and call.
 #[derive(Clone)]
 pub struct Tool {
     spec: Arc<Spec>,
     handler: Handler,
+    /// What a call would run.
+    preview: Option<Preview>,
 }
+
+/// Says what a call would run, element by element; nothing where it would change nothing.
+pub(crate) type Preview = Rc<dyn Fn(&Call) -> Result<Option<Vec<String>>, ToolError>>;
 
 /// What clients are told about a tool.
 #[derive(Clone, Debug)]
@@ -145,6 +162,27 @@ impl Tool {
 
     pub(crate) fn handler(&self) -> &Handler {
         &self.handler
+    }
+
+    /// Says what a call would run.
+    pub(crate) fn previewed(self, preview: Preview) -> Self {
+        Tool { preview: Some(preview), ..self }
+    }
+
+    /// What a call would run; its name and its arguments, where the tool has no better words.
+    pub(crate) fn preview(&self, call: &Call) -> Result<Option<Vec<String>>, ToolError> {
+        match &self.preview {
+            Some(preview) => preview(call),
+            None => Ok(Some(std::iter::once(self.spec.name.clone()).chain(call.arguments().told()).collect())),
+        }
+    }
+
+    /// The tool with another handler, which may take `wait` longer; `note` says why.
+    pub(crate) fn behind(self, note: &str, wait: Duration, handler: Handler) -> Self {
+        let mut spec = (*self.spec).clone();
+        spec.deadline += wait;
+        spec.about = format!("{} {note}", spec.about.trim_end());
+        Tool { spec: Arc::new(spec), handler, preview: self.preview }
     }
 
     /// Checks the arguments of a call, as they came.
@@ -321,7 +359,7 @@ impl Draft {
         T: Into<Output> + 'static,
     {
         let handler = Handler::local(handler, |output: T| Yield::Output(output.into()));
-        Tool { spec: Arc::new(self.whole()), handler }
+        Tool { spec: Arc::new(self.whole()), handler, preview: None }
     }
 
     /// What it does, where that blocks: it runs on a thread beside the server's, and cannot be cancelled half-way.
@@ -331,7 +369,7 @@ impl Draft {
         T: Into<Output> + 'static,
     {
         let handler = Handler::blocking(handler, |output: T| Yield::Output(output.into()));
-        Tool { spec: Arc::new(self.whole()), handler }
+        Tool { spec: Arc::new(self.whole()), handler, preview: None }
     }
 
     fn whole(self) -> Spec {

@@ -1,10 +1,11 @@
 // The MCP Inspector 2.12.0 from the command line, over both transports: signs in through the browser, lists, calls, reports errors.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { STATELESS } from './lib/dialects.mjs';
 import { Home } from './lib/home.mjs';
-import { freePort, Perchd } from './lib/perchd.mjs';
+import { folder, freePort, Perchd } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
 import { Program } from './lib/program.mjs';
 import { until } from './lib/wait.mjs';
@@ -26,6 +27,9 @@ if (STATELESS) WAYS.push(MODERN);
 
 const ADD = ['--method', 'tools/call', '--tool-name', 'add', '--tool-arg'];
 const timeout = 120_000;
+
+/** One pixel, as a PNG. */
+const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
 for (const way of WAYS) {
   test(`the Inspector over ${way.name}`, { timeout }, async (t) => {
@@ -69,6 +73,22 @@ test('the schemas of all tools are portable', { timeout }, async (t) => {
   await runSignedIn(t, server, WAYS[0], ['--method', 'tools/list', '--strict']);
 });
 
+test('a picture that a declared command makes arrives as an image', { timeout }, async (t) => {
+  const state = await folder(t);
+  const [config, picture] = ['perchd.toml', 'picture.png'].map((name) => path.join(state, name));
+  await writeFile(picture, Buffer.from(PICTURE, 'base64'));
+  const tool = `[[tool]]\nname = "take_picture"\nabout = "Takes a picture"\neffect = "read"\noutput = "image/png"\n`;
+  await writeFile(config, `${tool}run = ["/bin/cat", "${picture}"]\n`);
+  const server = await Perchd.start(t, { state, config });
+  for (const way of WAYS.filter(({ name }) => ['http', 'sse', 'http, only 2026-07-28'].includes(name))) {
+    const args = ['--method', 'tools/call', '--tool-name', 'take_picture'];
+    const program = await signedIn(t, server, way, args, ['tools:read']);
+    assert.equal((await program.finish(60)).code, 0, way.name);
+    const { content } = resultOf(program.stdout);
+    assert.deepEqual(content, [{ type: 'image', data: PICTURE, mimeType: 'image/png' }], way.name);
+  }
+});
+
 /** Runs one method to its good end and returns what it printed. */
 async function runSignedIn(t, server, way, args) {
   const program = await signedIn(t, server, way, args);
@@ -77,7 +97,7 @@ async function runSignedIn(t, server, way, args) {
 }
 
 /** Starts the Inspector, and signs in when it asks. */
-async function signedIn(t, server, way, args) {
+async function signedIn(t, server, way, args, scopes) {
   const home = await Home.make(t);
   const callback = `http://127.0.0.1:${await freePort()}/oauth/callback`;
   const target = [`${server.base}${way.path}`, ...way.flags, '--callback-url', callback, '--format', 'json'];
@@ -90,7 +110,7 @@ async function signedIn(t, server, way, args) {
     assert.ok(!program.end, 'the Inspector ended before it asked');
     return /navigate to: (\S+)/.exec(program.stderr)?.[1];
   });
-  const { status } = await new Person().signIn(link);
+  const { status } = await new Person(scopes && { scopes }).signIn(link);
   assert.equal(status, 200, 'the Inspector took the callback');
   return program;
 }

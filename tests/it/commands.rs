@@ -120,6 +120,10 @@ fn wrong_words_are_told_with_the_remedy() {
         ("keys rotate --force", "there is no option --force"),
         ("keys import", "needs a file"),
         ("tools --scope root", "there is no scope `root`"),
+        ("call", "followed by the name of a tool"),
+        ("call nothing", "there is no tool `nothing`\n  See what there is: perchd tools"),
+        ("call add a", "write NAME=VALUE"),
+        ("call add c=1", "`add` has no argument `c`\n  It takes: a, b."),
         ("health now", "unexpected argument"),
         ("passwd anna --nonsense", "there is no option --nonsense"),
     ] {
@@ -142,7 +146,7 @@ fn an_option_without_its_value_is_named() {
 
 #[test]
 fn every_command_has_help_that_fits_a_terminal() {
-    for verb in ["init", "serve", "check", "tools", "passwd", "polkit", "pair", "token", "revoke", "keys", "health"] {
+    for verb in ["init", "serve", "check", "tools", "call", "passwd", "polkit", "pair", "token", "revoke", "keys", "health"] {
         for option in ["--help", "-h"] {
             let mut command = command();
             command.args([verb, option]);
@@ -507,4 +511,73 @@ fn tools_are_listed_with_what_they_need() {
     assert!(math.contains("add") && !math.contains("board_health"), "{math}");
     std::fs::write(folder.path().join("perchd.toml"), "[tools]\nhide = [\"add\"]\n").unwrap();
     assert!(!good(folder.path(), "tools").contains("add "));
+}
+
+/// The tools that `perchd call` is tried on.
+const CALLED: &str = r#"
+[auth]
+mode = "pairing"
+
+[[tool]]
+name = "copy"
+about = "Copies"
+effect = "write"
+progress = true
+run = ["/bin/sh", "SCRIPT", "{what}"]
+args.what = { type = "string", max_length = 8 }
+
+[[tool]]
+name = "picture"
+about = "Draws"
+effect = "read"
+output = "image/png"
+run = ["/usr/bin/printf", '\211PNG']
+
+[[tool]]
+name = "reboot"
+about = "Reboots"
+effect = "destructive"
+confirm = "page"
+run = ["/usr/bin/touch", "MARK"]
+"#;
+
+fn called(folder: &Folder, words: &str) -> (i32, Vec<u8>, String) {
+    let (script, config) = (folder.path().join("script"), folder.path().join("perchd.toml"));
+    std::fs::write(&script, "echo '1/2 half' >&2; [ \"$1\" = bad ] && exit 3; echo \"copied $1\"\n").unwrap();
+    let mark = folder.path().join("mark");
+    let toml = CALLED.replace("SCRIPT", script.to_str().unwrap()).replace("MARK", mark.to_str().unwrap());
+    std::fs::write(&config, toml).unwrap();
+    let mut command = command();
+    let told = command.arg("call").args(words.split(' ')).arg("--config").arg(config).output().unwrap();
+    (told.status.code().unwrap(), told.stdout, String::from_utf8(told.stderr).unwrap())
+}
+
+#[test]
+fn a_call_from_the_terminal_is_checked_runs_and_says_whether_it_failed() {
+    let folder = Folder::new();
+    let told = |words: &str| {
+        let (code, stdout, stderr) = called(&folder, words);
+        (code, String::from_utf8_lossy(&stdout).into_owned(), stderr)
+    };
+    let (code, stdout, stderr) = told("copy what=a=b");
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "copied a=b\n", "1/2 half\n"));
+    let (code, stdout, stderr) = told("copy what=bad");
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("exit code 3"), "{stderr}");
+    for (words, what) in
+        [("copy", "`what` is missing"), ("copy what=123456789", "8"), ("copy what=-x", "hyphen"), ("add a=x b=1", "number")]
+    {
+        let (code, stdout, stderr) = told(words);
+        assert!(code == 1 && stdout.is_empty() && stderr.contains(what), "{words}: {stderr}");
+    }
+    assert_eq!(told("add a=2 b=3").0, 0);
+    let (code, stdout, _) = called(&folder, "picture");
+    assert_eq!((code, stdout.as_slice()), (0, b"\x89PNG".as_slice()));
+}
+
+#[test]
+fn what_needs_approval_does_not_run_where_nobody_sits_at_a_terminal() {
+    let folder = Folder::new();
+    let (code, _, stderr) = called(&folder, "reboot");
+    assert!(code == 1 && stderr.contains("nobody sits at a terminal") && stderr.contains("did not run"), "{stderr}");
+    assert!(!folder.path().join("mark").exists());
 }

@@ -101,7 +101,7 @@ fn the_example_of_services_is_good() {
 #[test]
 fn every_recipe_of_the_manual_is_good() {
     let folder = Folder::new();
-    let text = include_str!("../../src/manual/commands.md");
+    let text = concat!(include_str!("../../src/manual/commands.md"), include_str!("../../src/manual/approval.md"));
     let blocks: Vec<_> =
         text.split("```toml").skip(1).map(|rest| rest.split_once("```").unwrap().0.split_once('\n').unwrap()).collect();
     assert!(blocks.len() > 5);

@@ -3,6 +3,7 @@
 // All of this is a test; the lint sees only what stands under #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::similar_names)]
 
+mod approval;
 mod audit;
 mod board;
 mod boxed;

@@ -178,10 +178,18 @@ impl Browser {
         let mut wire = Wire::open(self.port);
         wire.send(&request(self.port, line, &headers, body)).unwrap();
         let reply = wire.reply().unwrap();
-        if let Some(cookie) = reply.header("set-cookie") {
-            self.cookie = cookie.split(';').next().map(str::to_owned);
+        for (_, cookie) in reply.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            self.keep(cookie.split(';').next().unwrap());
         }
         reply
+    }
+
+    /// Puts a cookie in the place of the one of its name.
+    fn keep(&mut self, cookie: &str) {
+        let name = |cookie: &str| cookie.split('=').next().map(str::to_owned);
+        let before = self.cookie.take().unwrap_or_default();
+        let others = before.split("; ").filter(|other| !other.is_empty() && name(other) != name(cookie));
+        self.cookie = Some(others.chain([cookie]).collect::<Vec<_>>().join("; "));
     }
 }
 

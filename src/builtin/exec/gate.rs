@@ -87,6 +87,11 @@ impl Commands {
         Ok(Permit { commands: Rc::clone(self), gate: Rc::clone(gate), output_bytes: share.output_bytes })
     }
 
+    /// Whether nothing runs.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.output_bytes.get() == 0
+    }
+
     fn bucket(&self, subject: &str) -> Bucket {
         let subjects = self.subjects.borrow();
         subjects.iter().find(|(name, _)| name == subject).map(|(_, bucket)| *bucket).unwrap_or_default()

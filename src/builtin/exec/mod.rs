@@ -14,6 +14,7 @@ pub(crate) use gate::Commands;
 pub(crate) use outcome::refusal;
 pub(crate) use program::Program;
 
+use crate::approval::{self, Approvals};
 use crate::builtin::exec::capture::Capture;
 use crate::builtin::exec::child::Child;
 use crate::builtin::exec::gate::{Gate, Permit, Share};
@@ -30,9 +31,18 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// When a name or URI is none, or is taken.
-pub(crate) fn offer(catalog: &mut Catalog, declared: &Declared, commands: &Rc<Commands>) -> Result<(), Error> {
+pub(crate) fn offer(
+    catalog: &mut Catalog,
+    declared: &Declared,
+    commands: &Rc<Commands>,
+    approvals: &Rc<Approvals>,
+) -> Result<(), Error> {
     for declared in &declared.tools {
-        catalog.add(tool(declared, commands)).map_err(|error| error.at(&declared.place))?;
+        let mut tool = tool(declared, commands);
+        if let Some(confirm) = &declared.confirm {
+            tool = approval::behind(tool, confirm, approvals);
+        }
+        catalog.add(tool).map_err(|error| error.at(&declared.place))?;
     }
     for declared in &declared.resources {
         catalog.add_resource(resource::resource(declared, commands)).map_err(|error| error.at(&declared.place))?;
@@ -68,7 +78,24 @@ fn tool(declared: &DeclaredTool, commands: &Rc<Commands>) -> Tool {
     let share = Share { concurrency: declared.concurrency, rate: declared.rate, output_bytes: declared.setting.output_bytes };
     let gate = commands.gate(&declared.name);
     let (declared, commands) = (Rc::new(declared.clone()), Rc::clone(commands));
-    draft.handler(move |call| run(Rc::clone(&declared), Rc::clone(&commands), Rc::clone(&gate), share, call))
+    let previewed = Rc::clone(&declared);
+    let preview = move |call: &Call| {
+        // Only to look needs nobody's approval.
+        if is_dry(&previewed, call)? { Ok(None) } else { line(&previewed, call, false).map(Some) }
+    };
+    let tool = draft.handler(move |call| run(Rc::clone(&declared), Rc::clone(&commands), Rc::clone(&gate), share, call));
+    tool.previewed(Rc::new(preview))
+}
+
+/// Whether a call asks only what would happen.
+fn is_dry(declared: &DeclaredTool, call: &Call) -> Result<bool, ToolError> {
+    Ok(declared.dry_run.is_some() && call.arg(dry_run().name())?)
+}
+
+/// The command line of a call.
+fn line(declared: &DeclaredTool, call: &Call, is_dry: bool) -> Result<Vec<String>, ToolError> {
+    let template = declared.dry_run.as_ref().filter(|_| is_dry).unwrap_or(&declared.run);
+    argv::fill(template, &declared.args, |name| call.arg(name))
 }
 
 /// When the server gives a call up that does not end by itself. A command's own time is up before.
@@ -83,9 +110,8 @@ async fn run(
     share: Share,
     call: Call,
 ) -> Result<Output, ToolError> {
-    let is_dry = declared.dry_run.is_some() && call.arg::<bool>(dry_run().name())?;
-    let template = declared.dry_run.as_ref().filter(|_| is_dry).unwrap_or(&declared.run);
-    let argv = argv::fill(template, &declared.args, |name| call.arg(name))?;
+    let is_dry = is_dry(&declared, &call)?;
+    let argv = line(&declared, &call, is_dry)?;
     let permit = commands.admit(&gate, share, &call.principal().subject)?;
     let is_stopped_when_full = is_dry || declared.effect == Effect::Reads;
     let mut capture = Capture::new(share.output_bytes, is_stopped_when_full);

@@ -1,5 +1,6 @@
 //! The lines that are held, from one configuration to the next: one that stays is not let go for a moment.
 
+use crate::approval::Approvals;
 use crate::builtin::gpio::device::Kernel;
 use crate::config::Gpio;
 use crate::config::gpio::{GpioLine, Wiring};
@@ -23,14 +24,16 @@ pub(crate) trait Chips {
 pub(crate) trait Held {
     fn is_on(&self) -> Result<bool, ToolError>;
     fn switch(&self, on: bool) -> Result<(), ToolError>;
-    /// Ready when an input has changed since it was last.
-    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<(), ToolError>>;
+    /// Ready when an input has changed since it was last; whether it went on.
+    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<bool, ToolError>>;
 }
 
 /// All lines of a board.
 pub(crate) struct Bank {
     chips: Box<dyn Chips>,
     changes: RefCell<Changes>,
+    /// What buttons approve.
+    approvals: RefCell<Rc<Approvals>>,
     lines: RefCell<Vec<Rc<Line>>>,
 }
 
@@ -43,12 +46,13 @@ impl Default for Bank {
 impl Bank {
     /// One whose lines come from `chips`.
     pub(crate) fn of(chips: impl Chips + 'static) -> Self {
-        Bank { chips: Box::new(chips), changes: RefCell::default(), lines: RefCell::default() }
+        Bank { chips: Box::new(chips), changes: RefCell::default(), approvals: RefCell::default(), lines: RefCell::default() }
     }
 
-    /// Tells `changes` of edges from now on.
-    pub(crate) fn tell(&self, changes: &Changes) {
+    /// Tells `changes` of edges from now on, and `approvals` of inputs that went on.
+    pub(crate) fn tell(&self, changes: &Changes, approvals: &Rc<Approvals>) {
         self.changes.replace(changes.clone());
+        self.approvals.replace(Rc::clone(approvals));
     }
 
     /// Holds these lines and no others. What is gone is made safe before anything new is taken: it may be the same line,
@@ -119,7 +123,8 @@ impl Bank {
         let wiring = line.about.borrow().wiring.clone();
         let held = self.chips.request(&wiring, line.safe())?;
         if !wiring.is_output {
-            let watching = watch(Rc::downgrade(line), Rc::downgrade(&held), self.changes.borrow().clone());
+            let hearers = (self.changes.borrow().clone(), Rc::clone(&self.approvals.borrow()));
+            let watching = watch(Rc::downgrade(line), Rc::downgrade(&held), hearers);
             line.watching.replace(Some(tokio::task::spawn_local(watching).abort_handle()));
         }
         line.held.replace(Some(Rc::clone(&held)));
@@ -134,13 +139,18 @@ impl fmt::Debug for Bank {
 }
 
 /// Tells of the edges of an input. It holds on to nothing, so that the line can be given back at once.
-async fn watch(line: Weak<Line>, held: Weak<dyn Held>, changes: Changes) {
+async fn watch(line: Weak<Line>, held: Weak<dyn Held>, (changes, approvals): (Changes, Rc<Approvals>)) {
     loop {
         let edges = poll_fn(|context| held.upgrade().map_or(Poll::Ready(None), |held| held.poll_edges(context).map(Some)));
         let (edges, Some(line)) = (edges.await, line.upgrade()) else { return };
         match edges {
             None => return,
-            Some(Ok(())) => changes.resource(line.uri()),
+            Some(Ok(went_on)) => {
+                changes.resource(line.uri());
+                if went_on {
+                    approvals.press(&line.name());
+                }
+            }
             Some(Err(error)) => {
                 log::warn!("[gpio.{}]: {error}", line.name());
                 line.forget();

@@ -143,7 +143,7 @@ impl Held for Output {
         self.0.set_lone_value(Value::from(on)).map_err(|error| lost(&error))
     }
 
-    fn poll_edges(&self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    fn poll_edges(&self, _: &mut Context<'_>) -> Poll<Result<bool, ToolError>> {
         Poll::Pending
     }
 }
@@ -162,12 +162,13 @@ impl Held for Input {
         Err(ToolError::new("It is an input, and cannot be switched."))
     }
 
-    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<bool, ToolError>> {
         self.edges.poll(context).map_err(ToolError::from)
     }
 }
 
-/// The edges of a line, which are read from it as from a pipe. What is in them does not matter: the line is asked then.
+/// The edges of a line, which are read from it as from a pipe. Of what is in them only the kind matters, for buttons; else the
+/// line is asked.
 ///
 /// tokio's `AsyncFd` would be for this, but can no longer be made without `unsafe`.
 struct Edges(pipe::Receiver);
@@ -179,18 +180,24 @@ impl Edges {
         pipe::Receiver::from_owned_fd_unchecked(line).map(Edges)
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when there are some: whether one of them switched it on.
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut edges = [0; limits::EDGES * EDGE_BYTES];
         loop {
             ready!(self.0.poll_read_ready(context))?;
             match self.0.try_read(&mut edges) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Ok(_) => return Poll::Ready(Ok(())),
+                Ok(bytes) => return Poll::Ready(Ok(edges[..bytes].chunks_exact(EDGE_BYTES).any(is_rising))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
+}
+
+/// Whether the line went on, which is the opposite of its voltage where it is active low (`GPIO_V2_LINE_EVENT_RISING_EDGE`).
+fn is_rising(edge: &[u8]) -> bool {
+    edge[8..12] == 1_u32.to_ne_bytes()
 }
 
 #[cfg(test)]
@@ -208,7 +215,15 @@ mod tests {
             let edges = Edges::of(&line).unwrap();
             assert!(edges.poll(&mut Context::from_waker(Waker::noop())).is_pending());
             world.write_all(&[1; 3 * EDGE_BYTES]).unwrap();
-            poll_fn(|context| edges.poll(context)).await.unwrap();
+            assert!(!poll_fn(|context| edges.poll(context)).await.unwrap());
+            let mut rising = [0; EDGE_BYTES];
+            rising[8..12].copy_from_slice(&1_u32.to_ne_bytes());
+            let mut falling = [0; EDGE_BYTES];
+            falling[8..12].copy_from_slice(&2_u32.to_ne_bytes());
+            world.write_all(&[falling, rising, falling].concat()).unwrap();
+            assert!(poll_fn(|context| edges.poll(context)).await.unwrap(), "one of them switched it on");
+            world.write_all(&falling).unwrap();
+            assert!(!poll_fn(|context| edges.poll(context)).await.unwrap());
             assert!(edges.poll(&mut Context::from_waker(Waker::noop())).is_pending(), "all three were taken");
             drop(world);
             assert!(poll_fn(|context| edges.poll(context)).await.is_err(), "a line that is gone is told");

@@ -19,7 +19,7 @@ struct Inner {
     held: Vec<String>,
     /// Lines that cannot be used, and why.
     faults: Vec<(String, &'static str)>,
-    edges: Vec<String>,
+    edges: Vec<(String, bool)>,
     wakers: Vec<Waker>,
 }
 
@@ -42,7 +42,7 @@ impl World {
     pub(crate) fn press(&self, line: &str, on: bool) {
         let wakers = self.with(|inner| {
             inner.set(line, on);
-            inner.edges.push(line.to_owned());
+            inner.edges.push((line.to_owned(), on));
             std::mem::take(&mut inner.wakers)
         });
         wakers.into_iter().for_each(Waker::wake);
@@ -110,12 +110,13 @@ impl Held for Lent {
         })
     }
 
-    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    fn poll_edges(&self, context: &mut Context<'_>) -> Poll<Result<bool, ToolError>> {
         self.world.with(|inner| {
-            let before = inner.edges.len();
-            inner.edges.retain(|line| *line != self.name);
-            if inner.edges.len() < before {
-                return Poll::Ready(Ok(()));
+            let (mine, others): (Vec<_>, _) =
+                std::mem::take(&mut inner.edges).into_iter().partition(|(line, _)| *line == self.name);
+            inner.edges = others;
+            if !mine.is_empty() {
+                return Poll::Ready(Ok(mine.iter().any(|(_, on)| *on)));
             }
             inner.wakers.push(context.waker().clone());
             Poll::Pending

@@ -3,10 +3,11 @@
 use super::bank::Bank;
 use super::fake::World;
 use super::offer;
-use crate::config::{Config, Gpio};
+use crate::approval::{self, Approvals};
+use crate::config::{Config, Confirm, Gpio};
 use crate::limits;
 use crate::principal::{Principal, Scopes};
-use crate::tool::{Call, Catalog, Change, Changes, Client, Handler, Output, ToolError, Wire, Yield};
+use crate::tool::{Call, Catalog, Change, Changes, Client, Handler, Output, Tool, ToolError, Wire, Yield};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -233,6 +234,49 @@ fn a_line_that_cannot_be_used_is_told_and_tried_again() {
     });
 }
 
+/// A tool that counts how often it ran, and that a button approves.
+fn behind_button(button: &str, approvals: &Rc<Approvals>) -> (Tool, Rc<Cell<u32>>) {
+    let ran = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&ran);
+    let tool = Tool::new("reboot", "Reboots").destroys().handler(move |_| {
+        counted.set(counted.get() + 1);
+        async { Ok("done") }
+    });
+    (approval::behind(tool, &Confirm::Button(button.to_owned()), approvals), ran)
+}
+
+async fn called(tool: &Tool) -> Result<Yield, ToolError> {
+    let call = Call::new(tool.read(None)?, Principal::anonymous(Scopes::none()), Client::default(), Rc::<Wire>::default());
+    let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
+    handler(call).await
+}
+
+#[test]
+fn a_call_waits_for_its_button_and_runs_once() {
+    run(async || {
+        const BELL: &str = "[gpio.bell]\nchip = \"gpiochip0\"\nline = 5\ndirection = \"in\"\n";
+        let (board, approvals) = (Board::with(&[]), Rc::<Approvals>::default());
+        board.bank.tell(&Changes::new(), &approvals);
+        board.bank.hold(&gpio(&[DOOR, BELL]));
+        let (tool, ran) = behind_button("door", &approvals);
+        let waiting = tokio::task::spawn_local(async move { called(&tool).await.map(drop).map_err(|error| error.to_string()) });
+        let other_button = "line 5 of gpiochip0";
+        // Another button, and this one let go, approve nothing.
+        for _ in 0..4 {
+            board.world.press(other_button, true);
+            board.world.press(DOOR_LINE, false);
+            tokio::time::sleep(Duration::from_millis(limits::PLAN_PRESS_MS / 2)).await;
+        }
+        assert!(!waiting.is_finished() && ran.get() == 0 && approvals.waiting().len() == 1);
+        board.world.press(DOOR_LINE, true);
+        assert_eq!(waiting.await.unwrap(), Ok(()));
+        assert_eq!(ran.get(), 1);
+        board.world.press(DOOR_LINE, true);
+        tokio::time::sleep(Duration::from_millis(2 * limits::EDGE_MS)).await;
+        assert_eq!((ran.get(), approvals.waiting().len()), (1, 0), "a second press runs nothing");
+    });
+}
+
 #[test]
 fn edges_are_told_of_and_a_bouncing_button_is_few_of_them() {
     run(async || {
@@ -243,7 +287,7 @@ fn edges_are_told_of_and_a_bouncing_button_is_few_of_them() {
             assert_eq!(change, &Change::Resource("gpio://door".to_owned()));
             counted.set(counted.get() + 1);
         });
-        board.bank.tell(&changes);
+        board.bank.tell(&changes, &Rc::default());
         board.bank.hold(&gpio(&[DOOR, LAMP]));
         for _ in 0..50 {
             board.world.press(DOOR_LINE, true);

@@ -12,6 +12,7 @@ pub(crate) use argv::{Element, Piece, Template};
 pub(crate) use read::dry_run;
 pub(super) use shape::{PromptTable, ResourceTable, Tables, ToolTable};
 
+use crate::config::confirm::Confirm;
 use crate::config::read::Source;
 use crate::config::tree;
 use crate::error::{Error, Exit};
@@ -48,6 +49,8 @@ pub(crate) struct DeclaredTool {
     pub(crate) run: Template,
     /// What runs in its place when a call asks what would happen.
     pub(crate) dry_run: Option<Template>,
+    /// Who must approve a call before it runs.
+    pub(crate) confirm: Option<Confirm>,
     pub(crate) setting: Setting,
     pub(crate) rate: Option<Rate>,
     pub(crate) concurrency: usize,

@@ -6,6 +6,7 @@ use super::shape::{Named, PromptTable, ResourceTable, ToolTable};
 use super::{
     DeclaredArg, DeclaredBlank, DeclaredPrompt, DeclaredResource, DeclaredTool, Origin, Product, Setting, program, quantity,
 };
+use crate::config::confirm::Confirm;
 use crate::config::file::Placed;
 use crate::config::read::Source;
 use crate::error::Error;
@@ -42,6 +43,7 @@ impl Source<'_> {
             args,
             run,
             dry_run,
+            confirm: table.confirm.as_ref().map(|confirm| self.checked(confirm, Confirm::parse)).transpose()?,
             setting: Setting {
                 cwd: self.cwd(table.cwd.as_ref())?,
                 env: self.env(&table.env)?,

@@ -27,6 +27,7 @@ pub(in crate::config) struct ToolTable {
     pub(super) scope: Option<Placed<String>>,
     pub(super) effect: Placed<String>,
     pub(super) run: Placed<Vec<Placed<String>>>,
+    pub(super) confirm: Option<Placed<String>>,
     pub(super) dry_run: Option<Placed<Vec<Placed<String>>>>,
     #[serde(default)]
     pub(super) args: Named<ArgTable>,

@@ -23,10 +23,23 @@ run = ["/bin/true", "{unit}"]
 args.unit = { type = "string", enum = ["pump.service", "lamp.service"], about = "Which one" }
 `;
 
+// What a person must approve; it writes a line into a file each time that it runs.
+const APPROVED = `
+[[tool]]
+name = "note"
+about = "Writes a word down"
+scope = "note:write"
+effect = "destructive"
+confirm = "page"
+run = ["/bin/sh", "STATE/note.sh", "{word}"]
+args.word = { type = "string" }
+`;
+
 const TOML = {
   users: { mode: ['users'] },
   pairing: { mode: ['pairing'] },
   both: { mode: ['users', 'pairing'] },
+  approval: { mode: ['users', 'pairing'], more: APPROVED },
   // Plain HTTP under a name that other computers use.
   plain: { mode: ['users'], far: true },
   tls: { mode: ['users', 'pairing'], far: true, tls: 'own' },
@@ -39,11 +52,12 @@ export class Board {
   /** `kind` is one of the above, or "demo". Options: state (that of another board), env (more of the environment). */
   static async start(t, kind, options = {}) {
     const board = new Board();
-    const { mode, far, tls = 'off' } = TOML[kind] ?? {};
+    const { mode, far, tls = 'off', more = '' } = TOML[kind] ?? {};
     board.state = options.state ?? (await folder(t));
     board.config = path.join(board.state, 'perchd.toml');
     const head = `name = "Greenhouse"\nnames = ["${NAME}"]\n[tls]\nmode = "${tls}"\n`;
-    await writeFile(board.config, head + RESTART + (mode ? `[auth]\nmode = ${JSON.stringify(mode)}\n` : '') + users(mode));
+    await writeFile(path.join(board.state, 'note.sh'), `printf '%s\\n' "$1" >>${board.state}/written\n`);
+    await writeFile(board.config, head + RESTART + more.replace('STATE', board.state) + (mode ? `[auth]\nmode = ${JSON.stringify(mode)}\n` : '') + users(mode));
     const { config, state } = board;
     const auth = mode ? null : 'demo';
     board.server = await Perchd.start(t, { config, state, auth, port: options.port, env: { XDG_RUNTIME_DIR: state, ...options.env } });
@@ -57,9 +71,23 @@ export class Board {
 
   /** A code from the board, as its owner asks for one. */
   pair(...more) {
+    return this.run('pair', ...more);
+  }
+
+  /** A token, as its owner makes one for a program. */
+  token(...scopes) {
+    return this.run('token', 'new', '--name', 'test', '--user', 'anna', '--ttl', '1h', ...scopes.flatMap((scope) => ['--scope', scope]));
+  }
+
+  run(...words) {
     const env = { ...process.env, XDG_RUNTIME_DIR: this.state };
-    const words = ['pair', '--config', this.config, '--state', this.state, ...more];
-    return execFileSync(binary, words, { env, encoding: 'utf8', stdio: 'pipe' }).trim();
+    return execFileSync(binary, [...words, '--config', this.config, '--state', this.state], { env, encoding: 'utf8', stdio: 'pipe' }).trim();
+  }
+
+  /** The words that the tool which needs approval has written. */
+  get written() {
+    const file = path.join(this.state, 'written');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
   }
 
   get fingerprint() {

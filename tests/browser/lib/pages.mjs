@@ -49,6 +49,18 @@ export const PAGES = {
     await page.goto((await Client.make(t, board.base, { scope: 'services:write' })).link);
     await password(page, 'ben');
   }],
+  'approvals-sign-in': ['approval', async (t, page, board) => page.goto(`${board.base}/approvals`)],
+  approvals: ['approval', async (t, page, board) => {
+    const words = 'a word, and "another" with $(marks); '.repeat(4);
+    await Promise.all(['hello', words].map((word) => call(board, word)));
+    await enterApprovals(page, board);
+  }],
+  'approvals-rejected': ['approval', async (t, page, board) => {
+    await call(board, 'to be rejected');
+    await enterApprovals(page, board);
+    await planOf(page, 'to be rejected').getByRole('button', { name: 'Reject', exact: true }).click();
+    await page.getByRole('status').waitFor();
+  }],
   device: ['demo', async (t, page, board) => page.goto((await Device.make(board.base)).linkWithCode)],
   'device-empty': ['demo', async (t, page, board) => page.goto(`${board.base}/device`)],
   'device-unknown': ['demo', async (t, page, board) => {
@@ -134,6 +146,26 @@ export function forgive(seen, status) {
   assert.notEqual(rest.length, seen.errors.length, `a page has status ${status}`);
   seen.errors = rest;
 }
+
+/** Asks for what a person must approve, as a client that cannot show pages; what it is told. */
+export async function call(board, word, token = board.token('note:write')) {
+  const params = { name: 'note', arguments: { word } };
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const answer = await fetch(`${board.base}/mcp`, { method: 'POST', headers, body });
+  assert.equal(answer.status, 200);
+  return (await answer.json()).result;
+}
+
+/** Signs in to the page where people approve. */
+export async function enterApprovals(page, board, name = 'anna') {
+  await page.goto(`${board.base}/approvals`);
+  await password(page, name);
+  await page.getByRole('heading', { name: 'Approvals', exact: true }).waitFor();
+}
+
+/** What the page shows of the call with this word. */
+export const planOf = (page, word) => page.getByRole('listitem').filter({ hasText: word });
 
 /** Types the code that a device shows. */
 export async function enter(page, userCode) {

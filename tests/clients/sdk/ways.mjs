@@ -44,13 +44,14 @@ const CAPABILITIES = {
 
 /** One client, connected, and all that went over its wire. */
 export class Connection {
-  /** Options: `answers` (what the client answers to requests of the server, by method), `session` (an id to go on with), `client`. */
+  /** Options: `bearer` (a token), `answers` (what the client answers to requests of the server, by method), `session` (an id to go on with), `client`. */
   static async open(t, server, way, options = {}) {
     const connection = new Connection();
     connection.way = way;
     connection.requests = [];
     connection.messages = [];
     connection.errors = [];
+    connection.bearer = options.bearer;
     const transport = connection.makeTransport(new URL(server.base + way.path), options.session);
     connection.transport = transport;
     const client = connection.makeClient(options);
@@ -83,7 +84,9 @@ export class Connection {
 
   /** A fetch that keeps what it was asked for and what came back. */
   recording() {
-    return async (url, init = {}) => {
+    return async (url, given = {}) => {
+      const bearer = this.bearer && { authorization: `Bearer ${this.bearer}` };
+      const init = { ...given, headers: { ...Object.fromEntries(new Headers(given.headers)), ...bearer } };
       const body = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
       const request = { method: init.method ?? 'GET', path: new URL(url).pathname, headers: new Headers(init.headers), body, signal: init.signal };
       this.requests.push(request);
