@@ -9,6 +9,7 @@ pub(crate) mod first;
 pub(crate) mod fuzzing;
 mod listen;
 mod offer;
+mod pace;
 mod rounds;
 mod signals;
 mod socket;
