@@ -55,7 +55,7 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         Ok(body) => body,
         Err(fault) => return streamable::unread(&head.headers, fault),
     };
-    match mcp::read(&body) {
+    let refusal = match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
             let messages = match mcp::read_batch(&messages) {
@@ -64,24 +64,27 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
             };
             for message in messages {
                 match message {
+                    // Its answer is in the stream, a refusal too.
                     Ok(message) => drop(one(service, principal, (link, &head.headers), &stream, message)),
                     Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
                 }
             }
-            accepted()
+            None
         }
-        Ok(Body::Batch(_)) => reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
-        Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
-    }
+        Ok(Body::Batch(_)) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches())),
+        Err(error) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &error)),
+    };
+    refusal.unwrap_or_else(|| reply::accepted_in(head.headers))
 }
 
+/// Does what a message asks for; what answers it, where that is not the stream alone.
 fn one(
     service: &Rc<Service>,
     principal: &Principal,
     (link, headers): (Link, &HeaderMap),
     stream: &Rc<Stream>,
     message: Message<'_>,
-) -> Reply {
+) -> Option<Reply> {
     let mut peer = stream.peer.borrow().clone();
     let owner = stream.name.owner();
     let world = service.world();
@@ -107,7 +110,7 @@ fn one(
         Action::Cancel(id) => service.calls.cancel(owner, &id),
         Action::Forbid { id, scope } => {
             say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
-            return oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope);
+            return Some(oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope));
         }
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
@@ -123,11 +126,7 @@ fn one(
             }
         }
     }
-    accepted()
-}
-
-fn accepted() -> Reply {
-    reply::text(StatusCode::ACCEPTED, "Accepted")
+    None
 }
 
 fn session_id(query: Option<&str>) -> Option<[u8; 16]> {

@@ -73,11 +73,32 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
             let peer = Peer::stateless(envelope);
             stateless::post(service, principal, Head { headers, version: head.version, link }, peer, message).await
         }
-        Ok(Dialect::Handshake) => match client(service, principal, link, (headers, told.version)) {
-            Ok(client) => Answer::Reply(one(service, &client, message).await),
-            Err(refusal) => Answer::Reply(refusal),
-        },
+        Ok(Dialect::Handshake) => {
+            let answer = match client(service, principal, link, (headers, told.version)) {
+                Ok(client) => one(service, &client, message).await,
+                Err(refusal) => Said::Reply(refusal),
+            };
+            Answer::Reply(answer.reply(head.headers))
+        }
         Err(error) => Answer::Reply(stateless::refused(&message, &error)),
+    }
+}
+
+/// What a message leads to.
+enum Said {
+    /// JSON with a 200, as most of the time.
+    Json(Vec<u8>),
+    /// Anything else.
+    Reply(Reply),
+}
+
+impl Said {
+    /// The reply, in the header map of the request where that will do.
+    fn reply(self, headers: HeaderMap) -> Reply {
+        match self {
+            Said::Json(json) => reply::json_in(headers, json),
+            Said::Reply(reply) => reply,
+        }
     }
 }
 
@@ -98,18 +119,20 @@ fn client<'a>(
     Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers) })
 }
 
-async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Reply {
+async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Said {
     let mut peer = client.peer.clone();
     let caller = Caller { principal: client.principal, now: service.world().now, header: None };
     match service.engine().receive(&mut peer, caller, message) {
-        Action::Reply(status, answer) => reply::json(status_code(status), answer),
-        Action::Open(answer) => welcome(service, client, peer, answer),
+        Action::Reply(200, answer) => Said::Json(answer),
+        Action::Reply(status, answer) => Said::Reply(reply::json(status_code(status), answer)),
+        Action::Open(answer) => Said::Reply(welcome(service, client, peer, answer)),
         Action::Run(pending) => call(service, client, *pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
-        Action::Forbid { id, scope } => oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope),
-        other => settle(service, client, other)
-            .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
+        Action::Forbid { id, scope } => {
+            Said::Reply(oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope))
+        }
+        other => settle(service, client, other).map_or_else(|| Said::Reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
     }
 }
 
@@ -149,7 +172,7 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
     reply
 }
 
-async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Reply {
+async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Said {
     let started = run::start(service, client.asker(), pending);
     if let Started::Going(outbox) = &started
         && client.can_come_back()
@@ -159,15 +182,15 @@ async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> R
     answered(service, client, started).await
 }
 
-async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Reply {
-    match started {
-        Started::Done(answer) => reply::json(StatusCode::OK, answer),
+async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Said {
+    Said::Reply(match started {
+        Started::Done(answer) => return Said::Json(answer),
         Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
         Started::Going(outbox) => match last_message(&outbox).await {
             Some(answer) => reply::json(StatusCode::OK, answer),
             None => reply::events(&outbox),
         },
-    }
+    })
 }
 
 /// JSON if the answer is the first thing to come; events if progress or a long silence comes before it.
