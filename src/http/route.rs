@@ -90,7 +90,8 @@ async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) 
         CA_PATH => Answer::Reply(own_ca(service, &request)),
         _ => {
             let base = service.hosts().base(host);
-            Answer::Reply(oauth::answer(service, &base, link, request).await)
+            // Boxed: each request makes room for the largest of these futures.
+            Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await)
         }
     }
 }

@@ -121,7 +121,7 @@ fn one(
         }
         Action::Run(pending) => {
             let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
-            if let Started::Done(answer) = run::start(service, asker, *pending) {
+            if let Started::Done(answer) = run::start(service, asker, pending) {
                 say(answer);
             }
         }

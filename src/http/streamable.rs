@@ -12,6 +12,7 @@ use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
+use crate::world::{Now, World};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -34,6 +35,7 @@ struct Client<'a> {
     session: Option<Session>,
     peer: Peer,
     reads_events: bool,
+    now: Now,
 }
 
 impl Client<'_> {
@@ -113,20 +115,21 @@ fn client<'a>(
     link: Link,
     (headers, version): (&'a HeaderMap, Option<&str>),
 ) -> Result<Client<'a>, Reply> {
-    let session = session(service, principal, headers)?;
+    let world = service.world();
+    let session = session(service, &world, principal, headers)?;
     let revision = version.map(named).transpose()?.unwrap_or(Revision::UNNAMED);
     let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
-    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers) })
+    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers), now: world.now })
 }
 
 async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Said {
     let mut peer = client.peer.clone();
-    let caller = Caller { principal: client.principal, now: service.world().now, header: None };
+    let caller = Caller { principal: client.principal, now: client.now, header: None };
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(200, answer) => Said::Json(answer),
         Action::Reply(status, answer) => Said::Reply(reply::json(status_code(status), answer)),
         Action::Open(answer) => Said::Reply(welcome(service, client, peer, answer)),
-        Action::Run(pending) => call(service, client, *pending).await,
+        Action::Run(pending) => call(service, client, pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
         Action::Forbid { id, scope } => {
@@ -172,7 +175,7 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
     reply
 }
 
-async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Said {
+async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Box<Pending>) -> Said {
     let started = run::start(service, client.asker(), pending);
     if let Started::Going(outbox) = &started
         && client.can_come_back()
@@ -232,7 +235,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
         Ok(messages) => messages,
         Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     };
-    let caller = Caller { principal, now: service.world().now, header: None };
+    let caller = Caller { principal, now: client.now, header: None };
     let mut answers = Vec::new();
     let mut going = Vec::new();
     for message in messages {
@@ -244,7 +247,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
             // No `initialize` is among them, so that nothing is opened.
             Action::Reply(_, answer) | Action::Open(answer) => answers.push(Bytes::from(answer)),
             Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
-            Action::Run(pending) => match run::start(service, client.asker(), *pending) {
+            Action::Run(pending) => match run::start(service, client.asker(), pending) {
                 Started::Done(answer) => answers.push(answer.into()),
                 Started::Going(outbox) => going.push(outbox),
             },
@@ -286,7 +289,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
         return Err(reply::rpc_error(StatusCode::NOT_ACCEPTABLE, &error));
     }
     revision(headers)?;
-    let session = session(service, principal, headers)?.ok_or_else(no_session)?;
+    let session = session(service, &service.world(), principal, headers)?.ok_or_else(no_session)?;
     let name = Name::Mcp(session.nonce);
     if let Some(id) = headers.get(LAST_EVENT_ID) {
         // Only answers have ids. Where nothing is left of one, because it was had, given up or forgotten, a stream would make
@@ -304,7 +307,7 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
     if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
-    let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
+    let session = revision(headers).and_then(|_| session(service, &service.world(), principal, headers)?.ok_or_else(no_session));
     match session {
         Ok(session) => {
             service.end_session(session.nonce);
@@ -315,11 +318,11 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 }
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
-fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
+fn session(service: &Service, world: &World<'_>, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
     let mut ids = headers.get_all(&SESSION_ID).iter().map(HeaderValue::as_bytes);
     let Some(id) = ids.next() else { return Ok(None) };
     let id = Some(id.trim_ascii()).filter(|_| ids.next().is_none());
-    let session = id.and_then(|id| Session::read(&service.world(), &service.keys(), id, principal));
+    let session = id.and_then(|id| Session::read(world, &service.keys(), id, principal));
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
         None => Err(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found())),
@@ -349,7 +352,8 @@ fn named(version: &str) -> Result<Revision, Reply> {
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let kind = kinds.next().filter(|_| kinds.next().is_none()).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.split(|byte| *byte == b';').next().is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind == b"application/json" || kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
 pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {

@@ -148,11 +148,13 @@ impl KeyRing {
     /// # Errors
     /// [`Forged`], whatever is wrong with it.
     pub fn open_for(&self, purpose: Purpose, text: &[u8], holder: &[u8]) -> Result<Opened<HELD_BYTES>, Forged> {
-        let (opened, tag) = Opened::decode(text)?;
+        let mut opened = Opened::empty();
+        let tag = opened.decode(text)?;
         let mut message = held(&opened.bytes[..opened.end], holder).map_err(|_| Forged)?;
         message.extend_from_slice(&opened.bytes[tag]).map_err(|_| Forged)?;
         self.prove(message[1], purpose, &message)?;
-        opened.current()
+        opened.check_version()?;
+        Ok(opened)
     }
 
     /// Opens a token of at most [`limits::TOKEN_BYTES`] characters.
@@ -168,28 +170,34 @@ impl KeyRing {
     /// # Errors
     /// [`Forged`], whatever is wrong with it.
     pub fn open_within<const N: usize>(&self, purpose: Purpose, text: &[u8]) -> Result<Opened<N>, Forged> {
-        let (opened, tag) = Opened::decode(text)?;
+        let mut opened = Opened::empty();
+        let tag = opened.decode(text)?;
         self.prove(opened.bytes[1], purpose, &opened.bytes[..tag.end])?;
-        opened.current()
+        opened.check_version()?;
+        Ok(opened)
     }
 }
 
 impl<const N: usize> Opened<N> {
-    /// What a text holds, unproved, and where in it the proof is.
-    fn decode(text: &[u8]) -> Result<(Self, Range<usize>), Forged> {
+    /// Made in its place: each move copies all of its buffer.
+    const fn empty() -> Self {
+        Opened { bytes: [0; N], end: 0 }
+    }
+
+    /// Takes in what a text holds, unproved; where in it the proof is.
+    fn decode(&mut self, text: &[u8]) -> Result<Range<usize>, Forged> {
         if text.len() > N / 3 * 4 {
             return Err(Forged);
         }
-        let mut bytes = [0; N];
         // RFC 4648 3.5: no padding, and no bits behind the last byte, so that a token has one spelling only.
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Forged)?;
-        let end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
-        Ok((Opened { bytes, end }, end..length))
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut self.bytes).map_err(|_| Forged)?;
+        self.end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
+        Ok(self.end..length)
     }
 
-    /// What was proved, if it is written as it is today.
-    fn current(self) -> Result<Self, Forged> {
-        if self.bytes[0] == VERSION { Ok(self) } else { Err(Forged) }
+    /// Whether what was proved is written as it is today.
+    fn check_version(&self) -> Result<(), Forged> {
+        if self.bytes[0] == VERSION { Ok(()) } else { Err(Forged) }
     }
 }
 
