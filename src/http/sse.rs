@@ -166,7 +166,8 @@ impl Writer {
         poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await?;
         // Over TLS, the end is a message, which waits for the reader as any other.
         let closing = poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context));
-        tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing).await?
+        // Boxed: a stream has no room for a timer until it ends.
+        Box::pin(tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing)).await?
     }
 
     fn poll<S: AsyncRead + AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
