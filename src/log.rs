@@ -97,8 +97,7 @@ impl Stderr {
         let mut line = self.line.borrow_mut();
         line.clear();
         line.extend_from_slice(self.prefix.as_bytes());
-        // Text and numbers only: it cannot fail.
-        let _ = serde_json::to_writer(&mut *line, event);
+        event.write(&mut line);
         line.push(b'\n');
         write_line(&line);
     }
@@ -112,7 +111,9 @@ impl Default for Stderr {
 
 impl Audit for Stderr {
     fn record(&self, event: &Event<'_>) {
-        self.catch_up();
+        if event.is_of_strangers() {
+            self.catch_up();
+        }
         if self.strangers.borrow_mut().admits(event) {
             self.write(event);
         }

@@ -24,6 +24,12 @@ impl Scopes {
         scopes
     }
 
+    /// The scopes that a sealed text holds, which were written by [`Scopes::as_str`].
+    pub(crate) fn sealed(text: &str) -> Self {
+        // What is too long was not written by us.
+        Scopes(Bounded::try_from(text).unwrap_or_default())
+    }
+
     /// Adds a scope. One that is there already, or has no room any more, changes nothing.
     pub fn insert(&mut self, name: &str) {
         let is_token = !name.is_empty() && name.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
@@ -97,9 +103,16 @@ impl ClientTag {
     }
 }
 
+impl ClientTag {
+    /// As it is shown.
+    pub(crate) fn digits(&self) -> Bounded<16> {
+        hexadecimal(&self.0)
+    }
+}
+
 impl std::fmt::Display for ClientTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hexadecimal(&self.0))
+        f.write_str(&self.digits())
     }
 }
 
@@ -117,8 +130,12 @@ impl std::fmt::Debug for ClientTag {
 
 /// At most eight bytes as digits. Each call has such a name in the audit, where the formatter took as long as all the rest.
 fn hexadecimal(bytes: &[u8]) -> Bounded<16> {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).take(16).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = heapless::Vec::new();
+    for byte in bytes {
+        let _ = digits.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    Bounded::from_utf8(digits).unwrap_or_default()
 }
 
 /// A sign-in, by everything that a revocation may name.

@@ -149,7 +149,7 @@ mod tests {
         };
         let Yield::Output(output) = outcome.map_err(|error| error.to_string())? else { panic!("tools yield an output") };
         let [Content::Text(text)] = output.content.as_slice() else { panic!("one block of text") };
-        Ok((text.clone(), output.structured.unwrap().get().to_owned()))
+        Ok((text.clone(), output.structured.unwrap()))
     }
 
     #[test]

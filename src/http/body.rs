@@ -28,18 +28,18 @@ pub(crate) enum Fault {
 /// sees a broken connection, and not the answer that says why.
 pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Fault> {
     let mut reading = pin!(read_or_drain(&mut body, most));
-    // Most bodies came with the head: they need no timer.
+    // Most bodies came with the head: they need no timer, nor room for one.
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         return done;
     }
-    tokio::time::timeout(Duration::from_secs(limits::BODY_SECS), reading).await.unwrap_or(Err(Fault::TooSlow))
+    Box::pin(tokio::time::timeout(Duration::from_secs(limits::BODY_SECS), reading)).await.unwrap_or(Err(Fault::TooSlow))
 }
 
 async fn read_or_drain(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
     let is_too_large = body.size_hint().lower() > most as u64;
     let collected = if is_too_large { Err(Fault::TooLarge) } else { collect(body, most).await };
     if collected == Err(Fault::TooLarge) {
-        let _ = tokio::time::timeout(Duration::from_secs(limits::DRAIN_BODY_SECS), drain(body)).await;
+        let _ = Box::pin(tokio::time::timeout(Duration::from_secs(limits::DRAIN_BODY_SECS), drain(body))).await;
     }
     collected
 }

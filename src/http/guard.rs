@@ -95,8 +95,8 @@ impl Hosts {
     /// Whether a page may call us: there is none (programs send no Origin), or it stands on this machine, or it is our
     /// own and the browser hides that (`null`: an extension that strips referrers does it) but vouches for it.
     pub(crate) fn is_welcome(&self, headers: &HeaderMap, link: Link) -> bool {
-        let is_own = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
-        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin, link) || (is_own && origin == "null"))
+        let is_own = || headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
+        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin, link) || (origin == "null" && is_own()))
     }
 
     fn is_welcome_origin(&self, origin: &HeaderValue, link: Link) -> bool {
@@ -112,11 +112,14 @@ impl Hosts {
         if !port.is_none_or(is_port) {
             return false;
         }
+        if name.eq_ignore_ascii_case("localhost") {
+            return true;
+        }
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         match bare.parse::<IpAddr>() {
             Ok(address) if (address.is_ipv6()) != name.starts_with('[') => false,
             Ok(address) => LOOPBACK.contains(&address) || address == link.local || self.is_name(bare),
-            Err(_) => name.eq_ignore_ascii_case("localhost") || self.is_name(name),
+            Err(_) => self.is_name(name),
         }
     }
 

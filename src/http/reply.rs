@@ -47,16 +47,31 @@ pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     plain(status, JSON, json)
 }
 
+/// JSON and 200, in the header map that the request came in.
+pub(crate) fn json_in(headers: HeaderMap, json: Vec<u8>) -> Reply {
+    within(headers, StatusCode::OK, JSON, json.into())
+}
+
+/// The `Accepted` of `POST /messages`, in the header map that the request came in.
+pub(crate) fn accepted_in(headers: HeaderMap) -> Reply {
+    within(headers, StatusCode::ACCEPTED, TEXT, Bytes::from_static(b"Accepted"))
+}
+
+/// hyper takes the header map of an answer back for the next request: so none is made anew.
+fn within(mut headers: HeaderMap, status: StatusCode, kind: HeaderValue, body: Bytes) -> Reply {
+    headers.clear();
+    headers.insert(CONTENT_TYPE, kind);
+    let mut reply = Response::new(Body::Full(body));
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}
+
 /// JSON that nobody may keep: it holds a token, or says that there is none.
 pub(crate) fn secret_json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     let mut reply = plain(status, JSON, json);
     reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     reply
-}
-
-/// Text, such as the `Accepted` of `POST /messages`.
-pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
-    plain(status, TEXT, text)
 }
 
 /// A certificate.

@@ -7,7 +7,8 @@ use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
 use crate::http::{Link, Service, home, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
-use crate::oauth::{Endpoint, Endpoints};
+use crate::oauth::{Base, Endpoint, Endpoints};
+use crate::principal::Principal;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -47,10 +48,29 @@ impl Opening {
     }
 }
 
+/// What a request that has passed the guards needs.
+enum Next {
+    /// No more than this, as its body says nothing.
+    Answered(Answer),
+    /// `POST /mcp`.
+    Mcp(Principal),
+    /// `POST /messages`.
+    Messages(Principal),
+    /// Sign-in, under this name.
+    Oauth(Base),
+}
+
 /// Answers one request.
 pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
     let origin = request.headers().get(ORIGIN).cloned();
-    let answer = guarded(service, link, request).await;
+    // One future within the other would be copied twice for each request: what waits for nothing is none.
+    let answer = match guarded(service, link, &request) {
+        Next::Answered(answer) => answer,
+        Next::Mcp(principal) => streamable::post(service, &principal, link, request).await,
+        Next::Messages(principal) => Answer::Reply(sse::post(service, &principal, link, request).await),
+        // Boxed: each request would make room for the largest of these futures.
+        Next::Oauth(base) => Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await),
+    };
     match (closing(answer), origin) {
         (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
         (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
@@ -68,40 +88,42 @@ fn closing(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn guarded(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
+fn guarded(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
     let headers = request.headers();
-    let Some(host) = service.hosts().find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
-        return Answer::Reply(misdirected(&request));
+    let hosts = service.hosts();
+    let Some(host) = hosts.find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
+        return refused(misdirected(request));
     };
     if needs_tls(&service.config(), link) && !is_for_everybody(request.uri().path()) {
-        return Answer::Reply(insecure(service, host, &request));
+        return refused(insecure(service, host, request));
     }
-    if !service.hosts().is_welcome(headers, link) {
-        return Answer::Reply(unwelcome(headers));
+    if !hosts.is_welcome(headers, link) {
+        return refused(unwelcome(headers));
     }
     if request.method() == Method::OPTIONS {
-        return Answer::Reply(preflight());
+        return Next::Answered(Answer::Reply(preflight()));
     }
     match request.uri().path() {
-        "/mcp" => mcp(service, link, request).await,
-        "/messages" => Answer::Reply(messages(service, link, request).await),
-        "/sse" => legacy(service, link, &request),
-        "/" => Answer::Reply(home_page(service, host, request.method())),
-        CA_PATH => Answer::Reply(own_ca(service, &request)),
-        _ => {
-            let base = service.hosts().base(host);
-            Answer::Reply(oauth::answer(service, &base, link, request).await)
-        }
+        "/mcp" => mcp(service, link, request),
+        "/messages" => messages(service, link, request),
+        "/sse" => Next::Answered(legacy(service, link, request)),
+        "/" => Next::Answered(Answer::Reply(home_page(service, host, request.method()))),
+        CA_PATH => Next::Answered(Answer::Reply(own_ca(service, request))),
+        _ => Next::Oauth(hosts.base(host)),
     }
 }
 
-async fn mcp(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
+fn refused(reply: Reply) -> Next {
+    Next::Answered(Answer::Reply(reply))
+}
+
+fn mcp(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
     let principal = match oauth::bearer(service, link, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
         Ok(principal) => principal,
-        Err(challenge) => return Answer::Reply(challenge),
+        Err(challenge) => return refused(challenge),
     };
-    match *request.method() {
-        Method::POST => streamable::post(service, &principal, link, request).await,
+    Next::Answered(match *request.method() {
+        Method::POST => return Next::Mcp(principal),
         Method::GET => match streamable::open(service, &principal, request.headers()) {
             Ok(Opened::Stream(stream)) => opened(service, Ok(stream), request.version()),
             Ok(Opened::Rest(outbox)) => {
@@ -112,7 +134,7 @@ async fn mcp(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> A
         Method::HEAD => Answer::Reply(reply::events_head()),
         Method::DELETE => Answer::Reply(streamable::delete(service, &principal, request.headers())),
         _ => Answer::Reply(reply::method_not_allowed("POST, GET, DELETE")),
-    }
+    })
 }
 
 fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Answer {
@@ -128,11 +150,11 @@ fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ans
     }
 }
 
-async fn messages(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Reply {
+fn messages(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
     match oauth::bearer(service, link, request.headers(), Endpoints::ANY, Endpoint::Sse) {
-        Ok(principal) if request.method() == Method::POST => sse::post(service, &principal, link, request).await,
-        Ok(_) => reply::method_not_allowed("POST"),
-        Err(challenge) => challenge,
+        Ok(principal) if request.method() == Method::POST => Next::Messages(principal),
+        Ok(_) => refused(reply::method_not_allowed("POST")),
+        Err(challenge) => refused(challenge),
     }
 }
 

@@ -89,8 +89,8 @@ impl Calls {
 }
 
 /// Begins a piece of work. What it can do without waiting is done when this returns.
-pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -> Started {
-    let Pending { id, work, arguments, progress, peer, answers, fingerprint, .. } = pending;
+pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pending>) -> Started {
+    let Pending { id, work, arguments, progress, peer, answers, fingerprint, .. } = *pending;
     #[cfg(feature = "tasks")]
     if let Some(refusal) = task::refusal(service, asker.principal, &id, pending.task) {
         return Started::Done(refusal);

@@ -55,7 +55,7 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         Ok(body) => body,
         Err(fault) => return streamable::unread(&head.headers, fault),
     };
-    match mcp::read(&body) {
+    let refusal = match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
             let messages = match mcp::read_batch(&messages) {
@@ -64,24 +64,27 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
             };
             for message in messages {
                 match message {
+                    // Its answer is in the stream, a refusal too.
                     Ok(message) => drop(one(service, principal, (link, &head.headers), &stream, message)),
                     Err(error) => stream.outbox.push(Event::Message(mcp::error(None, &error).into())),
                 }
             }
-            accepted()
+            None
         }
-        Ok(Body::Batch(_)) => reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
-        Err(error) => reply::rpc_error(StatusCode::BAD_REQUEST, &error),
-    }
+        Ok(Body::Batch(_)) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches())),
+        Err(error) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &error)),
+    };
+    refusal.unwrap_or_else(|| reply::accepted_in(head.headers))
 }
 
+/// Does what a message asks for; what answers it, where that is not the stream alone.
 fn one(
     service: &Rc<Service>,
     principal: &Principal,
     (link, headers): (Link, &HeaderMap),
     stream: &Rc<Stream>,
     message: Message<'_>,
-) -> Reply {
+) -> Option<Reply> {
     let mut peer = stream.peer.borrow().clone();
     let owner = stream.name.owner();
     let world = service.world();
@@ -107,7 +110,7 @@ fn one(
         Action::Cancel(id) => service.calls.cancel(owner, &id),
         Action::Forbid { id, scope } => {
             say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
-            return oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope);
+            return Some(oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope));
         }
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
@@ -118,16 +121,12 @@ fn one(
         }
         Action::Run(pending) => {
             let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
-            if let Started::Done(answer) = run::start(service, asker, *pending) {
+            if let Started::Done(answer) = run::start(service, asker, pending) {
                 say(answer);
             }
         }
     }
-    accepted()
-}
-
-fn accepted() -> Reply {
-    reply::text(StatusCode::ACCEPTED, "Accepted")
+    None
 }
 
 fn session_id(query: Option<&str>) -> Option<[u8; 16]> {
@@ -167,7 +166,8 @@ impl Writer {
         poll_fn(|context| self.poll(Pin::new(&mut socket), context)).await?;
         // Over TLS, the end is a message, which waits for the reader as any other.
         let closing = poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context));
-        tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing).await?
+        // Boxed: a stream has no room for a timer until it ends.
+        Box::pin(tokio::time::timeout(Duration::from_secs(limits::WRITE_SECS), closing)).await?
     }
 
     fn poll<S: AsyncRead + AsyncWrite>(&mut self, mut socket: Pin<&mut S>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -70,7 +70,7 @@ pub(crate) async fn post(
     let caller = Caller { principal, now: service.world().now, header: Some(&header) };
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
-        Action::Run(pending) => call(service, principal, from, *pending).await,
+        Action::Run(pending) => call(service, principal, from, pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
             let asker = Asker { principal, owner: service.next_owner(), stream: None, reads_events: false, can_come_back: false };
@@ -90,7 +90,7 @@ pub(crate) async fn post(
 
 /// An answer that takes time goes out on a socket of its own, so that the end of the connection is noticed: in this
 /// dialect it gives the call up.
-async fn call(service: &Rc<Service>, principal: &Principal, from: Head<'_>, pending: Pending) -> Answer {
+async fn call(service: &Rc<Service>, principal: &Principal, from: Head<'_>, pending: Box<Pending>) -> Answer {
     let reads_events = streamable::reads_events(from.headers);
     let owner = service.next_owner();
     let id = pending.id.clone();

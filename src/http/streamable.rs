@@ -12,6 +12,7 @@ use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
+use crate::world::{Now, World};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -34,6 +35,7 @@ struct Client<'a> {
     session: Option<Session>,
     peer: Peer,
     reads_events: bool,
+    now: Now,
 }
 
 impl Client<'_> {
@@ -73,11 +75,32 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
             let peer = Peer::stateless(envelope);
             stateless::post(service, principal, Head { headers, version: head.version, link }, peer, message).await
         }
-        Ok(Dialect::Handshake) => match client(service, principal, link, (headers, told.version)) {
-            Ok(client) => Answer::Reply(one(service, &client, message).await),
-            Err(refusal) => Answer::Reply(refusal),
-        },
+        Ok(Dialect::Handshake) => {
+            let answer = match client(service, principal, link, (headers, told.version)) {
+                Ok(client) => one(service, &client, message).await,
+                Err(refusal) => Said::Reply(refusal),
+            };
+            Answer::Reply(answer.reply(head.headers))
+        }
         Err(error) => Answer::Reply(stateless::refused(&message, &error)),
+    }
+}
+
+/// What a message leads to.
+enum Said {
+    /// JSON with a 200, as most of the time.
+    Json(Vec<u8>),
+    /// Anything else.
+    Reply(Reply),
+}
+
+impl Said {
+    /// The reply, in the header map of the request where that will do.
+    fn reply(self, headers: HeaderMap) -> Reply {
+        match self {
+            Said::Json(json) => reply::json_in(headers, json),
+            Said::Reply(reply) => reply,
+        }
     }
 }
 
@@ -92,24 +115,27 @@ fn client<'a>(
     link: Link,
     (headers, version): (&'a HeaderMap, Option<&str>),
 ) -> Result<Client<'a>, Reply> {
-    let session = session(service, principal, headers)?;
+    let world = service.world();
+    let session = session(service, &world, principal, headers)?;
     let revision = version.map(named).transpose()?.unwrap_or(Revision::UNNAMED);
     let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
-    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers) })
+    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers), now: world.now })
 }
 
-async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Reply {
+async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Said {
     let mut peer = client.peer.clone();
-    let caller = Caller { principal: client.principal, now: service.world().now, header: None };
+    let caller = Caller { principal: client.principal, now: client.now, header: None };
     match service.engine().receive(&mut peer, caller, message) {
-        Action::Reply(status, answer) => reply::json(status_code(status), answer),
-        Action::Open(answer) => welcome(service, client, peer, answer),
-        Action::Run(pending) => call(service, client, *pending).await,
+        Action::Reply(200, answer) => Said::Json(answer),
+        Action::Reply(status, answer) => Said::Reply(reply::json(status_code(status), answer)),
+        Action::Open(answer) => Said::Reply(welcome(service, client, peer, answer)),
+        Action::Run(pending) => call(service, client, pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
-        Action::Forbid { id, scope } => oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope),
-        other => settle(service, client, other)
-            .map_or_else(|| reply::empty(StatusCode::ACCEPTED), |answer| reply::json(StatusCode::OK, answer)),
+        Action::Forbid { id, scope } => {
+            Said::Reply(oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope))
+        }
+        other => settle(service, client, other).map_or_else(|| Said::Reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
     }
 }
 
@@ -149,7 +175,7 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
     reply
 }
 
-async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Reply {
+async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Box<Pending>) -> Said {
     let started = run::start(service, client.asker(), pending);
     if let Started::Going(outbox) = &started
         && client.can_come_back()
@@ -159,15 +185,15 @@ async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> R
     answered(service, client, started).await
 }
 
-async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Reply {
-    match started {
-        Started::Done(answer) => reply::json(StatusCode::OK, answer),
+async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Said {
+    Said::Reply(match started {
+        Started::Done(answer) => return Said::Json(answer),
         Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
         Started::Going(outbox) => match last_message(&outbox).await {
             Some(answer) => reply::json(StatusCode::OK, answer),
             None => reply::events(&outbox),
         },
-    }
+    })
 }
 
 /// JSON if the answer is the first thing to come; events if progress or a long silence comes before it.
@@ -209,7 +235,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
         Ok(messages) => messages,
         Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
     };
-    let caller = Caller { principal, now: service.world().now, header: None };
+    let caller = Caller { principal, now: client.now, header: None };
     let mut answers = Vec::new();
     let mut going = Vec::new();
     for message in messages {
@@ -221,7 +247,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
             // No `initialize` is among them, so that nothing is opened.
             Action::Reply(_, answer) | Action::Open(answer) => answers.push(Bytes::from(answer)),
             Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
-            Action::Run(pending) => match run::start(service, client.asker(), *pending) {
+            Action::Run(pending) => match run::start(service, client.asker(), pending) {
                 Started::Done(answer) => answers.push(answer.into()),
                 Started::Going(outbox) => going.push(outbox),
             },
@@ -263,7 +289,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
         return Err(reply::rpc_error(StatusCode::NOT_ACCEPTABLE, &error));
     }
     revision(headers)?;
-    let session = session(service, principal, headers)?.ok_or_else(no_session)?;
+    let session = session(service, &service.world(), principal, headers)?.ok_or_else(no_session)?;
     let name = Name::Mcp(session.nonce);
     if let Some(id) = headers.get(LAST_EVENT_ID) {
         // Only answers have ids. Where nothing is left of one, because it was had, given up or forgotten, a stream would make
@@ -281,7 +307,7 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
     if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
-    let session = revision(headers).and_then(|_| session(service, principal, headers)?.ok_or_else(no_session));
+    let session = revision(headers).and_then(|_| session(service, &service.world(), principal, headers)?.ok_or_else(no_session));
     match session {
         Ok(session) => {
             service.end_session(session.nonce);
@@ -292,11 +318,11 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 }
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
-fn session(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
+fn session(service: &Service, world: &World<'_>, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
     let mut ids = headers.get_all(&SESSION_ID).iter().map(HeaderValue::as_bytes);
     let Some(id) = ids.next() else { return Ok(None) };
     let id = Some(id.trim_ascii()).filter(|_| ids.next().is_none());
-    let session = id.and_then(|id| Session::read(&service.world(), &service.keys(), id, principal));
+    let session = id.and_then(|id| Session::read(world, &service.keys(), id, principal));
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
         None => Err(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found())),
@@ -326,7 +352,8 @@ fn named(version: &str) -> Result<Revision, Reply> {
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let kind = kinds.next().filter(|_| kinds.next().is_none()).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.split(|byte| *byte == b';').next().is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind == b"application/json" || kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
 pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {

@@ -86,10 +86,11 @@ pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
 pub fn read_one(json: &[u8]) -> Result<Message<'_>, Error> {
     // serde reads structs from arrays, too; a message is an object.
     let is_object = json.trim_ascii_start().starts_with(b"{");
-    let envelope: Option<Envelope<'_>> = is_object.then(|| serde_json::from_slice(json).ok()).flatten();
+    let text = std::str::from_utf8(json).ok();
+    let envelope: Option<Envelope<'_>> = text.filter(|_| is_object).and_then(|text| serde_json::from_str(text).ok());
     envelope
         .ok_or_else(|| {
-            let is_json = std::str::from_utf8(json).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+            let is_json = text.is_some_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
             if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
         })?
         .message()
@@ -119,7 +120,7 @@ struct Envelope<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Text<'a>>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -127,6 +128,10 @@ struct Envelope<'a> {
     #[serde(default, deserialize_with = "is_there")]
     error: bool,
 }
+
+/// A text, borrowed where it has no escape; serde would take room for an `Option<Cow<str>>` each time.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A member that is there, `null` included: an id of `null` is no id, but neither is it a notification.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -147,7 +152,7 @@ impl<'a> Envelope<'a> {
             return Err(Error::invalid_request("Invalid request: `params` must be an object"));
         }
         let is_response = self.result.is_some() || self.error;
-        match (self.method, self.id) {
+        match (self.method.map(|Text(method)| method), self.id) {
             (Some(_), _) if is_response => Err(Error::invalid_request("Invalid request: a request has no result")),
             (Some(method), None) => Ok(Message::Notification { method, params: self.params }),
             (Some(method), Some(id)) => {

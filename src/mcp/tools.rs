@@ -126,7 +126,7 @@ fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
     json.push(b']');
     if let Some(structured) = output.structured.as_ref().filter(|_| revision.has_structured_output()) {
         json.extend_from_slice(br#","structuredContent":"#);
-        json.extend_from_slice(structured.get().as_bytes());
+        json.extend_from_slice(structured.as_bytes());
     }
     json.extend_from_slice(br#","isError":false"#);
 }

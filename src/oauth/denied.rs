@@ -6,7 +6,6 @@ use crate::limits;
 use crate::principal::{ClientTag, GrantId, Standing};
 use crate::seal::Fault;
 use crate::world::Now;
-use heapless::Vec;
 use std::fmt::Write as _;
 
 /// The first line of the file, and that of the version before, which knew no users and clients.
@@ -24,8 +23,10 @@ type User = heapless::String<{ limits::SUBJECT_BYTES }>;
 /// latest one before it: what was revoked under a higher number may concern it, and what came before does not.
 #[derive(Debug, Default)]
 pub(super) struct Denied {
-    entries: Vec<Entry, { limits::DENIED }>,
-    marks: Vec<Mark, { limits::MARKS }>,
+    /// [`limits::DENIED`] at most.
+    entries: Vec<Entry>,
+    /// [`limits::MARKS`] at most.
+    marks: Vec<Mark>,
     epoch: u32,
     /// Tokens of an epoch before this one are dead, whosever they are.
     floor: u32,
@@ -66,7 +67,7 @@ impl Denied {
     /// Denies every token of a grant that a newer sign-in has taken the place of, as far as there is room and until the
     /// next start: nobody asked for its end, and a sign-in writes nothing to the disk.
     pub(super) fn supersede(&mut self, now: Now, grant: GrantId, until_unix: u64) {
-        if !self.entries.is_full() {
+        if self.entries.len() < limits::DENIED {
             let is_changed = self.is_changed;
             self.insert(now, grant, ALL, until_unix);
             self.is_changed = is_changed;
@@ -108,7 +109,7 @@ impl Denied {
             mark.epoch = epoch;
             return None;
         }
-        self.marks.push(Mark { whose, epoch }).err().map(|_| self.deny_all())
+        insert(&mut self.marks, limits::MARKS, Mark { whose, epoch }).err().map(|Full| self.deny_all())
     }
 
     /// What a new token carries: nothing that was revoked before concerns it.
@@ -162,11 +163,11 @@ impl Denied {
         let grant = if is_first { Some(line) } else { line.strip_prefix("grant ") };
         if let Some(grant) = grant {
             let entry = Entry::parse(grant, now).ok_or("a revoked grant is its id, a number and a time")?;
-            return self.entries.push(entry).map_err(|_| full);
+            return insert(&mut self.entries, limits::DENIED, entry).map_err(|Full| full);
         }
         let mark = Mark::parse(line).filter(|mark| mark.epoch <= self.epoch);
         let mark = mark.ok_or("a revocation is that of a grant, a user or a client, and none is of an epoch to come")?;
-        self.marks.push(mark).map_err(|_| full)
+        insert(&mut self.marks, limits::MARKS, mark).map_err(|Full| full)
     }
 
     fn insert(&mut self, now: Now, grant: GrantId, through: u32, until_unix: u64) -> Option<u32> {
@@ -181,7 +182,8 @@ impl Denied {
         }
         self.is_changed = true;
         // To forget a revocation would undo it, so that a full list ends every token instead.
-        self.entries.push(Entry { grant, through, until_unix, until_ms }).err().map(|_| self.deny_all())
+        let entry = Entry { grant, through, until_unix, until_ms };
+        insert(&mut self.entries, limits::DENIED, entry).err().map(|Full| self.deny_all())
     }
 
     fn to_text(&self) -> String {
@@ -201,6 +203,18 @@ impl Denied {
         }
         text
     }
+}
+
+/// There are as many as there may be.
+struct Full;
+
+/// Puts one more into a list that takes memory as it fills, and has an end all the same.
+fn insert<T>(list: &mut Vec<T>, most: usize, item: T) -> Result<(), Full> {
+    if list.len() >= most {
+        return Err(Full);
+    }
+    list.push(item);
+    Ok(())
 }
 
 fn epochs(line: &str, is_first: bool) -> Option<(u32, u32)> {
@@ -355,7 +369,7 @@ mod tests {
         ] {
             assert_eq!(fault(&format!("{HEADER}\nepoch 1 0\n{bad}\n")), 3, "{bad}");
         }
-        let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<std::vec::Vec<_>>().join("\n");
+        let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<Vec<_>>().join("\n");
         let grants = many(limits::DENIED + 1, &|n| format!("grant {n:032x} 1 9999999"));
         assert_eq!(fault(&format!("{HEADER}\nepoch 0 0\n{grants}")), 3 + limits::DENIED);
         let marks = many(limits::MARKS + 1, &|n| format!("client 1 {n:016x}"));

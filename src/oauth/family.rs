@@ -7,7 +7,6 @@ use super::life::{Boot, Life};
 use crate::limits;
 use crate::principal::{ClientTag, GrantId};
 use crate::world::Now;
-use heapless::Vec;
 use ring::digest;
 
 /// A person with a client.
@@ -25,9 +24,9 @@ impl Holder {
     }
 }
 
-/// The families whose next number is known.
+/// The families whose next number is known, [`limits::GRANTS`] at most. It takes memory as it fills.
 #[derive(Debug, Default)]
-pub(super) struct Families(Vec<Family, { limits::GRANTS }>);
+pub(super) struct Families(Vec<Family>);
 
 #[derive(Debug)]
 struct Family {
@@ -98,11 +97,11 @@ impl Families {
     }
 
     fn insert(&mut self, family: Family) {
-        if self.0.is_full() {
+        if self.0.len() >= limits::GRANTS {
             let oldest = self.0.iter().enumerate().min_by_key(|(_, family)| family.used_ms).map(|(index, _)| index);
             oldest.map(|index| self.0.swap_remove(index));
         }
-        let _ = self.0.push(family);
+        self.0.push(family);
     }
 }
 

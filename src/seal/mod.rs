@@ -22,6 +22,7 @@
 //! ```
 
 mod fields;
+mod proved;
 mod ring;
 #[cfg(test)]
 mod testing;
@@ -30,3 +31,4 @@ mod token;
 pub use fields::{Full, Reader, Writer};
 pub use ring::{Fault, KeyRing};
 pub use token::{Forged, Opened, Purpose};
+use token::TAG;

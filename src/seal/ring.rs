@@ -1,6 +1,7 @@
 //! The key ring: the key that seals, and those before it that still open.
 
-use super::Purpose;
+use super::proved::Proved;
+use super::{Forged, Purpose, TAG};
 use crate::limits;
 use crate::world::World;
 use base64::Engine;
@@ -27,6 +28,7 @@ struct Key {
     born: u64,
     root: Zeroizing<[u8; 32]>,
     derived: [hmac::Key; Purpose::ALL.len()],
+    proved: Proved,
 }
 
 /// What is wrong with a state file, and in which line.
@@ -117,9 +119,18 @@ impl KeyRing {
         (current.id, &current.derived[purpose as usize])
     }
 
-    /// The key with this id for `purpose`, if it is on the ring.
-    pub(super) fn opening(&self, id: u8, purpose: Purpose) -> Option<&hmac::Key> {
-        self.keys.iter().find(|key| key.id == id).map(|key| &key.derived[purpose as usize])
+    /// Whether `text` ends with its proof under the key with this id, if that is on the ring.
+    pub(super) fn prove(&self, id: u8, purpose: Purpose, text: &[u8]) -> Result<(), Forged> {
+        let key = self.keys.iter().find(|key| key.id == id).ok_or(Forged)?;
+        if Proved::is_for(purpose) && key.proved.has(purpose, text) {
+            return Ok(());
+        }
+        let (message, tag) = text.split_last_chunk::<TAG>().ok_or(Forged)?;
+        hmac::verify(&key.derived[purpose as usize], message, tag).map_err(|_| Forged)?;
+        if Proved::is_for(purpose) {
+            key.proved.keep(purpose, text);
+        }
+        Ok(())
     }
 
     fn current(&self) -> &Key {
@@ -138,7 +149,7 @@ impl Key {
     fn new(id: u8, born: u64, root: Zeroizing<[u8; 32]>) -> Self {
         let root_key = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(root.as_slice());
         let derived = Purpose::ALL.map(|purpose| derive(&root_key, purpose));
-        Key { id, born, root, derived }
+        Key { id, born, root, derived, proved: Proved::new(&root_key) }
     }
 
     fn parse(line: &str) -> Option<Self> {

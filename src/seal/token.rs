@@ -16,13 +16,13 @@ const VERSION: u8 = 1;
 /// Version and key id.
 const HEAD: usize = 2;
 /// HMAC-SHA256, not truncated.
-const TAG: usize = 32;
+pub(super) const TAG: usize = 32;
 /// What a token of [`limits::TOKEN_BYTES`] characters holds.
 const BYTES: usize = limits::TOKEN_BYTES / 4 * 3;
 /// What a text holds that is sealed for somebody.
 const HELD_BYTES: usize = 192;
-/// That, its holder and how long he is.
-const MESSAGE_BYTES: usize = HELD_BYTES + limits::HOLDER_BYTES + 2;
+/// That, its holder, how long he is and the proof of it all.
+const PROVED_BYTES: usize = HELD_BYTES + limits::HOLDER_BYTES + 2 + TAG;
 
 /// What a sealed text is good for. Each purpose has a key of its own, so that none passes for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +156,13 @@ impl KeyRing {
     /// # Errors
     /// [`Forged`], whatever is wrong with it.
     pub fn open_for(&self, purpose: Purpose, text: &[u8], holder: &[u8]) -> Result<Opened<HELD_BYTES>, Forged> {
-        let (opened, tag) = Opened::decode(text)?;
-        let message = held(&opened.bytes[..opened.end], holder).map_err(|_| Forged)?;
-        self.prove(purpose, &message, &opened.bytes[tag])?;
-        opened.current()
+        let mut opened = Opened::empty();
+        let tag = opened.decode(text)?;
+        let mut message = held(&opened.bytes[..opened.end], holder).map_err(|_| Forged)?;
+        message.extend_from_slice(&opened.bytes[tag]).map_err(|_| Forged)?;
+        self.prove(message[1], purpose, &message)?;
+        opened.check_version()?;
+        Ok(opened)
     }
 
     /// Opens a token of at most [`limits::TOKEN_BYTES`] characters.
@@ -175,44 +178,47 @@ impl KeyRing {
     /// # Errors
     /// [`Forged`], whatever is wrong with it.
     pub fn open_within<const N: usize>(&self, purpose: Purpose, text: &[u8]) -> Result<Opened<N>, Forged> {
-        let (opened, tag) = Opened::decode(text)?;
-        self.prove(purpose, &opened.bytes[..opened.end], &opened.bytes[tag])?;
-        opened.current()
-    }
-
-    /// Whether `tag` is the proof of `message`, whose second byte names the key.
-    fn prove(&self, purpose: Purpose, message: &[u8], tag: &[u8]) -> Result<(), Forged> {
-        let key = self.opening(message[1], purpose).ok_or(Forged)?;
-        hmac::verify(key, message, tag).map_err(|_| Forged)
+        let mut opened = Opened::empty();
+        let tag = opened.decode(text)?;
+        self.prove(opened.bytes[1], purpose, &opened.bytes[..tag.end])?;
+        opened.check_version()?;
+        Ok(opened)
     }
 }
 
 impl<const N: usize> Opened<N> {
-    /// What a text holds, unproved, and where in it the proof is.
-    fn decode(text: &[u8]) -> Result<(Self, Range<usize>), Forged> {
+    /// Made in its place: each move copies all of its buffer.
+    const fn empty() -> Self {
+        Opened { bytes: [0; N], end: 0 }
+    }
+
+    /// Takes in what a text holds, unproved; where in it the proof is.
+    fn decode(&mut self, text: &[u8]) -> Result<Range<usize>, Forged> {
         if text.len() > N / 3 * 4 {
             return Err(Forged);
         }
-        let mut bytes = [0; N];
         // RFC 4648 3.5: no padding, and no bits behind the last byte, so that a token has one spelling only.
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Forged)?;
-        let end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
-        Ok((Opened { bytes, end }, end..length))
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut self.bytes).map_err(|_| Forged)?;
+        self.end = length.checked_sub(TAG).filter(|end| *end >= HEAD).ok_or(Forged)?;
+        Ok(self.end..length)
     }
 
-    /// What was proved, if it is written as it is today.
-    fn current(self) -> Result<Self, Forged> {
-        if self.bytes[0] == VERSION { Ok(self) } else { Err(Forged) }
+    /// Whether what was proved is written as it is today.
+    fn check_version(&self) -> Result<(), Forged> {
+        if self.bytes[0] == VERSION { Ok(()) } else { Err(Forged) }
     }
 }
 
 /// What the proof of a text covers that is sealed for somebody. His length comes last: wherever one text ends and another
-/// holder begins, the message is another one.
-fn held(bytes: &[u8], holder: &[u8]) -> Result<heapless::Vec<u8, MESSAGE_BYTES>, Full> {
+/// holder begins, the message is another one. There is room for the proof behind it.
+fn held(bytes: &[u8], holder: &[u8]) -> Result<heapless::Vec<u8, PROVED_BYTES>, Full> {
     let length = u16::try_from(holder.len()).map_err(|_| Full)?;
     let mut message = heapless::Vec::new();
     for part in [bytes, holder, &length.to_be_bytes()] {
         message.extend_from_slice(part).map_err(|_| Full)?;
+    }
+    if message.len() + TAG > message.capacity() {
+        return Err(Full);
     }
     Ok(message)
 }
@@ -305,6 +311,27 @@ mod tests {
         let long = [b'x'; limits::HOLDER_BYTES + HELD_BYTES];
         assert_eq!(ring.seal_for(Purpose::Session, b"payload", &long), Err(Full));
         assert!(ring.open_for(Purpose::Session, text.as_bytes(), &long).is_err());
+    }
+
+    #[test]
+    fn a_proof_that_is_known_lets_nothing_else_through() {
+        let ring = ring();
+        let token = ring.seal(Purpose::Access, b"payload");
+        let session = ring.seal_for(Purpose::Session, b"payload", b"ada").unwrap();
+        for _ in 0..2 {
+            assert_eq!(&*ring.open(Purpose::Access, token.as_bytes()).unwrap(), b"payload");
+            assert_eq!(&*ring.open_for(Purpose::Session, session.as_bytes(), b"ada").unwrap(), b"payload");
+        }
+        assert!(ring.open(Purpose::Session, token.as_bytes()).is_err());
+        assert!(ring.open_for(Purpose::Session, session.as_bytes(), b"bob").is_err());
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(ring.open(Purpose::Access, &reseal(&flipped)).is_err(), "bit {bit}");
+        }
+        let other = KeyRing::generate(&World { random: &Dice(Cell::new(7)), ..world() });
+        assert!(other.open(Purpose::Access, token.as_bytes()).is_err());
     }
 
     #[test]

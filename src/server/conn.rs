@@ -4,13 +4,14 @@ use crate::http::route::{self, Answer, Opening};
 use crate::http::sse::Writer;
 use crate::http::{Body, Link, Service};
 use crate::limits;
+use crate::server::pace::{Busy, Pace, Paced};
 use crate::server::stop::{Stop, Ticket};
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -31,7 +32,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let note = Note::default();
-    let Some((socket, opening)) = converse(socket, link, &service, &stop, &note).await else { return };
+    // Boxed: a stream keeps nothing of the conversation before it.
+    let conversation = Box::pin(converse(socket, link, &service, &stop, &note));
+    let Some((socket, opening)) = conversation.await else { return };
     drop(note);
     let writer = Writer::new(&opening.outbox, opening.version, &opening.cors_lines());
     let _held = opening.held;
@@ -46,10 +49,12 @@ async fn converse<S>(socket: S, link: Link, service: &Rc<Service>, stop: &Stop, 
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let answer = |request| answer(link, Rc::clone(service), Rc::clone(note), request);
+    let pace = Rc::new(Pace::default());
+    let answer = |request| answer(link, Rc::clone(service), Rc::clone(note), pace.begin(), request);
     let io = Patient { io: TokioIo::new(socket), patience: None };
     let mut connection = Box::pin(builder().serve_connection(io, service_fn(answer)));
     let mut stopping = pin!(stop.begun());
+    let mut too_slow = pin!(pace.too_slow(Duration::from_secs(limits::HEAD_SECS)));
     let mut is_stopping = false;
     let is_taken = poll_fn(|context| {
         if !is_stopping && stopping.as_mut().poll(context).is_ready() {
@@ -59,6 +64,10 @@ where
         let ended = connection.as_mut().poll(context);
         if note.borrow().is_some() {
             return Poll::Ready(true);
+        }
+        if ended.is_pending() && too_slow.as_mut().poll(context).is_ready() {
+            log::debug!("a connection from {} sent no request in time", link.peer);
+            return Poll::Ready(false);
         }
         ended.map(|result| {
             if let Err(error) = result {
@@ -76,17 +85,23 @@ where
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits::HEAD_SECS))
+        // Ours: hyper's takes a timer from the heap, sets it and puts it away with each request.
+        .header_read_timeout(None)
         .max_buf_size(limits::HEAD_BYTES)
         // Else hyper polls the socket, and allocates its read buffer anew, while a request runs.
         .half_close(true);
     builder
 }
 
-async fn answer(link: Link, service: Rc<Service>, note: Note, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    link: Link,
+    service: Rc<Service>,
+    note: Note,
+    busy: Busy,
+    request: Request<Incoming>,
+) -> Result<Response<Paced<Body>>, Infallible> {
     match route::answer(&service, link, request).await {
-        Answer::Reply(reply) => Ok(reply),
+        Answer::Reply(reply) => Ok(reply.map(|body| busy.with(body))),
         Answer::Stream(opening) => {
             note.replace(Some(opening));
             std::future::pending().await

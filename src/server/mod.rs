@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod listen;
 pub(crate) mod local;
 mod offer;
+mod pace;
 mod rounds;
 mod signals;
 mod socket;

@@ -2,7 +2,6 @@
 
 use crate::tool::ToolError;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 use std::borrow::Cow;
 
 /// One block of a result or of a prompt (MCP 2025-11-25, schema `ContentBlock`).
@@ -75,7 +74,8 @@ impl Contents {
 #[derive(Clone, Debug, Default)]
 pub struct Output {
     pub(crate) content: Vec<Content>,
-    pub(crate) structured: Option<Box<RawValue>>,
+    /// JSON, as it goes out.
+    pub(crate) structured: Option<String>,
 }
 
 impl Output {
@@ -89,8 +89,8 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn structured(value: &impl Serialize) -> Result<Self, ToolError> {
-        let json = to_raw_value(value)?;
-        Ok(Output { structured: Some(json.clone()), ..Output::text(json.get()) })
+        let json = serde_json::to_string(value)?;
+        Ok(Output { structured: Some(json.clone()), ..Output::text(json) })
     }
 
     /// `text` for the model, `value` as structured content for programs. It must be an object.
@@ -98,7 +98,7 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn text_and_structured(text: impl Into<String>, value: &impl Serialize) -> Result<Self, ToolError> {
-        Ok(Output { structured: Some(to_raw_value(value)?), ..Output::text(text) })
+        Ok(Output { structured: Some(serde_json::to_string(value)?), ..Output::text(text) })
     }
 
     /// One more block, behind the others.

@@ -8,6 +8,7 @@ use crate::tool::{Arguments, Output, Param, ToolError};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// A schema, to the letter and in parts.
 #[derive(Clone, Debug)]
@@ -48,13 +49,13 @@ impl Schema {
         let Some(structured) = &output.structured else {
             return Err(ToolError::new("The tool is at fault: it returned no structured content."));
         };
-        let value = serde_json::from_str(structured.get())?;
+        let value = serde_json::from_str(structured)?;
         self.check(&value)
             .map_err(|fault| ToolError::new(format!("The tool is at fault: its structured content is wrong: {fault}.")))
     }
 
     fn check(&self, value: &Value) -> Result<(), String> {
-        Checker { root: &self.value }.check(&self.value, value, "", DEPTH)
+        Checker { root: &self.value }.check(&self.value, value, &At::Root, DEPTH)
     }
 }
 
@@ -64,12 +65,31 @@ impl Serialize for Schema {
     }
 }
 
+/// Where in a value something stands. It is written down only where something is wrong with it.
+enum At<'a> {
+    Root,
+    Member(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Root => Ok(()),
+            At::Member(At::Root, name) => f.write_str(name),
+            At::Item(At::Root, index) => write!(f, "{index}"),
+            At::Member(above, name) => write!(f, "{above}/{name}"),
+            At::Item(above, index) => write!(f, "{above}/{index}"),
+        }
+    }
+}
+
 struct Checker<'a> {
     root: &'a Value,
 }
 
 impl Checker<'_> {
-    fn check(&self, schema: &Value, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+    fn check(&self, schema: &Value, value: &Value, at: &At<'_>, depth: usize) -> Result<(), String> {
         let Some(depth) = depth.checked_sub(1) else { return Err(format!("{} lies too deep", place(at))) };
         let keywords = match schema {
             Value::Bool(false) => return Err(format!("{} is not allowed", place(at))),
@@ -85,29 +105,29 @@ impl Checker<'_> {
         if keywords.has_applicators { self.check_applicators(schema, value, at, depth) } else { Ok(()) }
     }
 
-    fn check_members(&self, keywords: &Keywords<'_>, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+    fn check_members(&self, keywords: &Keywords<'_>, value: &Value, at: &At<'_>, depth: usize) -> Result<(), String> {
         let Value::Object(members) = value else { return Ok(()) };
         let required = keywords.required.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         for name in required.iter().filter_map(Value::as_str) {
             if !members.contains_key(name) {
-                return Err(format!("{} is missing", place(&format!("{at}/{name}"))));
+                return Err(format!("{} is missing", place(&At::Member(at, name))));
             }
         }
         for (name, member) in members {
             let known = keywords.properties.and_then(|properties| properties.get(name));
             if let Some(schema) = known.or(keywords.additional) {
-                self.check(schema, member, &format!("{at}/{name}"), depth)?;
+                self.check(schema, member, &At::Member(at, name), depth)?;
             }
         }
         Ok(())
     }
 
-    fn check_items(&self, keywords: &Keywords<'_>, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+    fn check_items(&self, keywords: &Keywords<'_>, value: &Value, at: &At<'_>, depth: usize) -> Result<(), String> {
         let (Value::Array(items), Some(schema)) = (value, keywords.items) else { return Ok(()) };
-        items.iter().enumerate().try_for_each(|(index, item)| self.check(schema, item, &format!("{at}/{index}"), depth))
+        items.iter().enumerate().try_for_each(|(index, item)| self.check(schema, item, &At::Item(at, index), depth))
     }
 
-    fn check_applicators(&self, schema: &Value, value: &Value, at: &str, depth: usize) -> Result<(), String> {
+    fn check_applicators(&self, schema: &Value, value: &Value, at: &At<'_>, depth: usize) -> Result<(), String> {
         let holds = |schema: &Value| self.check(schema, value, at, depth).is_ok();
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
             let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
@@ -165,7 +185,7 @@ impl<'a> Keywords<'a> {
     }
 }
 
-fn check_kind(keywords: &Keywords<'_>, value: &Value, at: &str) -> Result<(), String> {
+fn check_kind(keywords: &Keywords<'_>, value: &Value, at: &At<'_>) -> Result<(), String> {
     let is_of = |kind: &str| match kind {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
@@ -194,7 +214,7 @@ fn check_kind(keywords: &Keywords<'_>, value: &Value, at: &str) -> Result<(), St
     }
 }
 
-fn check_bounds(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+fn check_bounds(schema: &Value, value: &Value, at: &At<'_>) -> Result<(), String> {
     let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
     #[allow(clippy::cast_precision_loss)] // Lengths are far below 2^52.
     let (size, least, most) = match value {
@@ -216,8 +236,11 @@ fn list<'a>(schema: &'a Value, name: &str) -> &'a [Value] {
     schema.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn place(at: &str) -> String {
-    if at.is_empty() { "the value".to_owned() } else { format!("`{}`", at.trim_start_matches('/')) }
+fn place(at: &At<'_>) -> String {
+    match at {
+        At::Root => "the value".to_owned(),
+        at => format!("`{at}`"),
+    }
 }
 
 #[cfg(test)]

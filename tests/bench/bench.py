@@ -2,9 +2,10 @@
 
     bench.py PERCHD BARE_HYPER [budgets | FIGURE...]
 
-Figures: size, instructions, allocations, streams, idle. Instructions and allocations are counted by valgrind, as the
+Figures: size, instructions, allocations, cpu, streams, idle. Instructions and allocations are counted by valgrind, as the
 difference between many calls and twice as many, so that they do not depend on how busy the machine is; bytes are resident
-memory. With `budgets`, those of budgets.toml are held.
+memory; microseconds are the kernel's account of the server with 16 connections, and say something only beside each other.
+With `budgets`, those of budgets.toml are held.
 """
 
 import base64
@@ -30,7 +31,9 @@ CALLS = 1000
 STREAMS = 200
 REVISION = "2025-11-25"
 REDIRECT = "http://localhost:3334/oauth/callback"
-FIGURES = ["size", "instructions", "allocations", "streams", "idle"]
+FIGURES = ["size", "instructions", "allocations", "cpu", "streams", "idle"]
+CONNECTIONS = 16
+ROUNDS = 500
 
 
 class Wire:
@@ -67,14 +70,21 @@ class Wire:
 
     def ask(self, line, headers=(), body=None):
         self.send(line, headers, body)
+        return self.answer()
+
+    def answer(self):
         status, headers, rest = self.head()
         while len(rest) < int(headers.get("content-length", 0)):
             rest += self.socket.recv(65536)
         return status, headers, rest
 
     def json(self, line, headers, message):
+        self.post(line.removeprefix("POST "), headers, message)
+        return self.answer()
+
+    def post(self, path, headers, message):
         body = json.dumps(message, separators=(",", ":")).encode()
-        return self.ask(line, [("Content-Type", "application/json"), *headers], body)
+        self.send(f"POST {path}", [("Content-Type", "application/json"), *headers], body)
 
 
 class Server:
@@ -108,6 +118,10 @@ class Server:
     def resident(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def cpu_ns(self):
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -199,40 +213,111 @@ def form(page, fields):
 
 
 def introduce(wire, headers):
+    return wire.json("POST /mcp", [accept(), *headers], hello())
+
+
+def hello():
     client = {"name": "bench", "version": "1"}
     params = {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": client}
-    return wire.json("POST /mcp", [accept(), *headers], {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+    return {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
 
 
 def accept():
     return ("Accept", "application/json, text/event-stream")
 
 
-def call(wire, headers, number):
+def add(number):
     params = {"name": "add", "arguments": {"a": 2, "b": 3}}
-    message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
-    status, _, body = wire.json("POST /mcp", [accept(), *headers], message)
-    answer = json.loads(body)
-    if (status, answer["id"], answer["result"]["content"]) != (200, number, [{"type": "text", "text": "5"}]):
-        raise RuntimeError(f"a wrong answer: {status} {body!r}")
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
 
 
-def after_calls(peer, calls, wrap):
+def check(number, status, expected, answer):
+    if (status, answer["id"], answer["result"]["content"]) != (expected, number, [{"type": "text", "text": "5"}]):
+        raise RuntimeError(f"a wrong answer: {status} {answer!r}")
+
+
+class Mcp:
+    """Calls by Streamable HTTP."""
+
+    def __init__(self, server, peer):
+        self.wire, self.headers = Wire(server), [accept(), *peer.headers(server)]
+
+    def send(self, number):
+        self.wire.post("/mcp", self.headers, add(number))
+
+    def receive(self, number):
+        status, _, body = self.wire.answer()
+        check(number, status, 200, json.loads(body))
+
+
+class Sse:
+    """Calls by HTTP with SSE: a post, and its answer on a stream."""
+
+    def __init__(self, server, peer):
+        self.headers, self.wire = peer.stream_headers(server), Wire(server)
+        self.stream = Wire(server)
+        self.stream.send("GET /sse", [("Accept", "text/event-stream"), *self.headers])
+        self.read = self.stream.head()[2]
+        self.path = self.event(rb"event: endpoint\ndata: (\S+)\n").decode()
+        if isinstance(peer, Perchd):
+            self.wire.post(self.path, self.headers, hello())
+            self.wire.answer()
+            self.event(rb"data: (.+)\n")
+
+    def event(self, form):
+        while not (found := re.search(form, self.read)):
+            some = self.stream.socket.recv(65536)
+            if not some:
+                raise ConnectionError("the stream ended")
+            self.read += some
+        self.read = self.read[found.end() :]
+        return found[1]
+
+    def send(self, number):
+        self.wire.post(self.path, self.headers, add(number))
+
+    def receive(self, number):
+        status, _, _ = self.wire.answer()
+        check(number, status, 202, json.loads(self.event(rb"data: (.+)\n")))
+
+
+def after_calls(peer, calls, wrap, way=Mcp):
     """What the server says at its end, after so many calls on one connection."""
     server = peer.start(wrap)
-    wire, headers = Wire(server), peer.headers(server)
+    client = way(server, peer)
     # Ids of one length: a call is like the other.
     for number in range(10_000_000, 10_000_000 + calls):
-        call(wire, headers, number)
+        client.send(number)
+        client.receive(number)
     return server.stop()
 
 
-def instructions(peer):
+def cpu_us(peer, way):
+    """Processor time of one call, where so many clients call at once that the server does not sleep between them."""
+    server = peer.start()
+    clients = [way(server, peer) for _ in range(CONNECTIONS)]
+
+    def called(rounds):
+        for number in range(10_000_000, 10_000_000 + rounds):
+            for client in clients:
+                client.send(number)
+            for client in clients:
+                client.receive(number)
+
+    called(ROUNDS // 5)
+    before = server.cpu_ns()
+    called(ROUNDS)
+    took = server.cpu_ns() - before
+    server.stop()
+    return took / 1000 / (ROUNDS * CONNECTIONS)
+
+
+def instructions(peer, way):
     """Instructions of one call, in user space."""
 
     def counted(calls):
         with tempfile.NamedTemporaryFile() as out:
-            after_calls(peer, calls, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}", "-q"])
+            after_calls(peer, calls, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}", "-q"], way)
             return int(re.search(rb"^(?:summary|totals): (\d+)", Path(out.name).read_bytes(), re.M)[1])
 
     return (counted(2 * CALLS) - counted(CALLS)) / CALLS
@@ -294,11 +379,15 @@ def figures(peer, wanted):
     if "size" in wanted:
         yield "binary_bytes", os.stat(peer.binary).st_size
     if "instructions" in wanted:
-        yield "instructions_per_call", instructions(peer)
+        yield "instructions_per_call", instructions(peer, Mcp)
+        yield "instructions_per_sse_call", instructions(peer, Sse)
     if "allocations" in wanted:
         blocks, size = allocations(peer)
         yield "allocations_per_call", blocks
         yield "allocated_bytes_per_call", size
+    if "cpu" in wanted:
+        yield "cpu_us_per_call", cpu_us(peer, Mcp)
+        yield "cpu_us_per_sse_call", cpu_us(peer, Sse)
     if "streams" in wanted:
         yield "bytes_per_stream", stream_bytes(peer, False)
         if is_perchd:

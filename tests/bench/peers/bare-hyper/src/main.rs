@@ -1,5 +1,5 @@
 //! What hyper costs by itself: HTTP/1.1 on a runtime of one thread, a `serde_json::Value` in, an answer of one shape out, and
-//! nothing verified. A GET of `/sse` or `/mcp` holds a stream on which nothing is said after its first event.
+//! nothing verified. A GET of `/sse` or `/mcp` holds a stream; what is posted to `/messages` is answered there.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -7,28 +7,72 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use tokio::net::TcpListener;
 
 /// What an answer carries; a stream does not end.
 enum Answer {
     Full(Option<Bytes>),
-    Stream(Option<Bytes>),
+    Stream(Rc<Events>),
+}
+
+/// What waits for the reader of a stream.
+#[derive(Default)]
+struct Events {
+    waiting: RefCell<VecDeque<Bytes>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+thread_local! {
+    /// The streams, in the order in which they were opened.
+    static STREAMS: RefCell<Vec<Rc<Events>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Opens a stream, which says first where to post.
+fn open() -> Rc<Events> {
+    let events = Rc::<Events>::default();
+    STREAMS.with_borrow_mut(|streams| {
+        let first = format!("event: endpoint\ndata: /messages?stream={}\n\n", streams.len());
+        events.waiting.borrow_mut().push_back(first.into());
+        streams.push(Rc::clone(&events));
+    });
+    events
+}
+
+/// Answers a message on the stream that the query names.
+fn post(query: Option<&str>, body: &[u8]) {
+    let index = query.and_then(|query| query.strip_prefix("stream=")?.parse::<usize>().ok());
+    let events = index.and_then(|index| STREAMS.with_borrow(|streams| streams.get(index).cloned()));
+    if let (Some(events), Some(answer)) = (events, sum(body)) {
+        events.waiting.borrow_mut().push_back(format!("event: message\ndata: {answer}\n\n").into());
+        if let Some(waker) = events.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl Body for Answer {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut *self {
             Answer::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Answer::Stream(first) => first.take().map_or(Poll::Pending, |first| Poll::Ready(Some(Ok(Frame::data(first))))),
+            Answer::Stream(events) => match events.waiting.borrow_mut().pop_front() {
+                Some(event) => Poll::Ready(Some(Ok(Frame::data(event)))),
+                None => {
+                    events.waker.replace(Some(context.waker().clone()));
+                    Poll::Pending
+                }
+            },
         }
     }
 
@@ -61,7 +105,15 @@ async fn handle(request: Request<Incoming>) -> Result<Response<Answer>, Infallib
             answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
             return Ok(answer);
         }
-        (Method::GET, "/mcp" | "/sse") => Response::new(Answer::Stream(Some(Bytes::from_static(b": here\n\n")))),
+        (Method::POST, "/messages") => {
+            let query = request.uri().query().map(str::to_owned);
+            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            post(query.as_deref(), &body);
+            let mut answer = Response::new(Answer::Full(Some(Bytes::from_static(b"Accepted"))));
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            return Ok(answer);
+        }
+        (Method::GET, "/mcp" | "/sse") => Response::new(Answer::Stream(open())),
         _ => Response::new(Answer::Full(None)),
     };
     answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/event-stream"));
