@@ -74,7 +74,7 @@ impl Offer {
 }
 
 impl Offer {
-    /// Puts the tools that are named under [tools] behind their approval, and checks that each approval can be given.
+    /// Puts the tools that are named under `[tools]` behind their approval, and checks that each approval can be given.
     fn confirm(&self, catalog: &mut Catalog, config: &Config) -> Result<(), Error> {
         for Confirmed { place, tool, confirm } in &config.confirmed {
             if config.declared.tools.iter().any(|declared| declared.name == *tool) {
