@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import jsQR from 'jsqr';
 import { binary, folder, Perchd } from './lib/perchd.mjs';
 import { Program } from './lib/program.mjs';
+import { until } from './lib/wait.mjs';
 
 const timeout = 60_000;
 /** Pixels of a module, which is half as high as a character. */
@@ -43,7 +44,9 @@ async function pair(t, more) {
   const state = await folder(t);
   const config = path.join(state, 'perchd.toml');
   await writeFile(config, `${more}[auth]\nmode = "pairing"\n`);
-  await Perchd.start(t, { auth: null, state, config });
+  const { program } = await Perchd.start(t, { auth: null, state, config });
+  // It takes connections a moment before it takes commands.
+  await until('the greeting of perchd', 20, () => program.stdout.includes('Open http'));
   const command = `'${binary}' pair --config '${config}' --state '${state}'`;
   const terminal = new Program(t, 'script', ['--quiet', '--return', '--command', command, '/dev/null'], { name: 'perchd pair' });
   assert.equal((await terminal.finish(20)).code, 0);
