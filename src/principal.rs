@@ -105,7 +105,7 @@ impl ClientTag {
 
 impl ClientTag {
     /// As it is shown.
-    pub(crate) fn digits(&self) -> Bounded<16> {
+    pub(crate) fn digits(self) -> Bounded<16> {
         hexadecimal(&self.0)
     }
 }

@@ -30,5 +30,5 @@ mod token;
 
 pub use fields::{Full, Reader, Writer};
 pub use ring::{Fault, KeyRing};
-pub use token::{Forged, Opened, Purpose};
 use token::TAG;
+pub use token::{Forged, Opened, Purpose};
