@@ -223,7 +223,7 @@ impl Event<'_> {
         // Text and numbers only: neither can fail.
         let value = |json: &mut Vec<u8>, text: &str| drop(serde_json::to_writer(json, text));
         // Each call has a line of this kind, and serde takes three times as long, as it writes each colon for itself.
-        let Event::ToolCalled { subject, client, tool, arguments, outcome, ms } = *self else {
+        let Event::ToolCalled { subject, client, tool, arguments, effect, outcome, ms } = *self else {
             let _ = serde_json::to_writer(json, self);
             return;
         };
@@ -236,6 +236,10 @@ impl Event<'_> {
         if let Some(arguments) = arguments {
             json.extend_from_slice(br#","arguments":"#);
             json.extend_from_slice(arguments.get().as_bytes());
+        }
+        if let Some(effect) = effect {
+            json.extend_from_slice(br#","effect":"#);
+            value(json, effect);
         }
         json.extend_from_slice(br#","outcome":"#);
         value(json, outcome);
@@ -322,9 +326,10 @@ mod tests {
     #[test]
     fn a_call_is_written_as_serde_writes_it() {
         let arguments = serde_json::value::to_raw_value(&["a \"b\"", "c"]).unwrap();
-        for arguments in [None, Some(&*arguments)] {
+        for (arguments, effect) in [(None, None), (Some(&*arguments), Some("reads")), (None, Some("writes"))] {
             let client = ClientTag([0, 1, 0x2f, 0xff, 16, 5, 6, 7]);
-            let event = Event::ToolCalled { subject: "ada\n\"", client, tool: "add", arguments, outcome: "ok", ms: 12 };
+            let subject = "ada\n\"";
+            let event = Event::ToolCalled { subject, client, tool: "add", arguments, effect, outcome: "ok", ms: 12 };
             let mut line = b"audit: ".to_vec();
             event.write(&mut line);
             assert_eq!(String::from_utf8(line).unwrap(), format!("audit: {}", serde_json::to_string(&event).unwrap()));
