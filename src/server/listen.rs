@@ -79,11 +79,11 @@ async fn either(tls: Rc<Tls>, socket: TcpStream, link: Link, service: Rc<Service
 
 /// The connection after its handshake, if it wants one; `None` where nothing comes of it.
 async fn begun(tls: &Tls, socket: TcpStream, link: Link, stop: &Stop) -> Option<Socket> {
-    let first = stop.unless_begun(pin!(First::peek(&socket))).await?;
+    let first = stop.unless_over(pin!(First::peek(&socket))).await?;
     match first.inspect_err(|error| log::debug!("a connection from {} broke: {error}", link.peer)).ok()? {
         First::Plain => Some(Socket::Plain(socket)),
         First::Handshake => {
-            let agreed = stop.unless_begun(Box::pin(tls.accept(socket))).await?;
+            let agreed = stop.unless_over(Box::pin(tls.accept(socket))).await?;
             agreed.inspect_err(|error| log::debug!("no TLS with {}: {error}", link.peer)).ok().map(Socket::Tls)
         }
     }
