@@ -34,6 +34,7 @@ mod sign_in;
 mod stop;
 mod stream_abuse;
 mod streams;
+mod systemd;
 #[cfg(feature = "tasks")]
 mod tasks;
 mod threats;
