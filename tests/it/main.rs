@@ -26,6 +26,7 @@ mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
 mod owners;
+mod package;
 mod passwords;
 mod reload;
 mod scopes;
