@@ -18,6 +18,7 @@ pub mod oauth;
 pub mod principal;
 pub mod seal;
 pub mod server;
+mod systemd;
 pub mod tool;
 pub mod world;
 

@@ -42,6 +42,8 @@ pub const QUERY_BYTES: usize = 8 * 1024;
 pub const KEEP_ALIVE_SECS: u64 = 20;
 /// What waits for a reader of a stream; one that falls further behind is cut off and connects anew.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
+/// After SIGTERM, who has a connection may still send the request that was on its way, and gets its answer.
+pub const LAST_CALL_MS: u64 = 500;
 /// After SIGTERM, what is still going on is cut off.
 pub const DRAIN_SECS: u64 = 5;
 

@@ -6,6 +6,9 @@ pub mod configuration {}
 #[doc = include_str!("commands.md")]
 pub mod commands {}
 
+#[doc = include_str!("boards.md")]
+pub mod boards {}
+
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::server::pace::{Busy, Pace, Paced};
 use crate::server::stop::{Stop, Ticket};
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -45,20 +46,21 @@ where
 }
 
 /// Answers requests until the connection ends, or until one of them opens a stream.
-async fn converse<S>(socket: S, link: Link, service: &Rc<Service>, stop: &Stop, note: &Note) -> Option<(S, Opening)>
+async fn converse<S>(socket: S, link: Link, service: &Rc<Service>, stop: &Rc<Stop>, note: &Note) -> Option<(S, Opening)>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let pace = Rc::new(Pace::default());
-    let answer = |request| answer(link, Rc::clone(service), Rc::clone(note), pace.begin(), request);
+    let answer = |request| answer(link, Rc::clone(service), Rc::clone(stop), Rc::clone(note), pace.begin(), request);
     let io = Patient { io: TokioIo::new(socket), patience: None };
     let mut connection = Box::pin(builder().serve_connection(io, service_fn(answer)));
-    let mut stopping = pin!(stop.begun());
+    let mut over = pin!(stop.last_call());
     let mut too_slow = pin!(pace.too_slow(Duration::from_secs(limits::HEAD_SECS)));
-    let mut is_stopping = false;
+    let mut is_over = false;
     let is_taken = poll_fn(|context| {
-        if !is_stopping && stopping.as_mut().poll(context).is_ready() {
-            is_stopping = true;
+        if !is_over && over.as_mut().poll(context).is_ready() {
+            is_over = true;
+            // It ends at once where nothing is going on.
             connection.as_mut().graceful_shutdown();
         }
         let ended = connection.as_mut().poll(context);
@@ -96,12 +98,19 @@ fn builder() -> Builder {
 async fn answer(
     link: Link,
     service: Rc<Service>,
+    stop: Rc<Stop>,
     note: Note,
     busy: Busy,
     request: Request<Incoming>,
 ) -> Result<Response<Paced<Body>>, Infallible> {
     match route::answer(&service, link, request).await {
-        Answer::Reply(reply) => Ok(reply.map(|body| busy.with(body))),
+        Answer::Reply(mut reply) => {
+            if stop.has_begun() {
+                // The next request goes to the next life of the server.
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(reply.map(|body| busy.with(body)))
+        }
         Answer::Stream(opening) => {
             note.replace(Some(opening));
             std::future::pending().await

@@ -6,6 +6,7 @@ use crate::server::conn;
 use crate::server::socket::Socket;
 use crate::server::stop::{Stop, Ticket};
 use crate::server::tls::{First, Tls};
+use crate::systemd;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -18,8 +19,17 @@ use tokio::net::{TcpListener, TcpStream};
 /// What a connection gets that is one too many. It is written without waiting: who cannot take it goes without.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Takes the address.
-pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, Error> {
+/// The sockets that systemd hands over; where it hands over none, these addresses.
+pub(crate) fn all(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, Error> {
+    let handed = systemd::listeners()?;
+    if handed.is_empty() {
+        return addresses.iter().map(|address| bind(*address)).collect();
+    }
+    log::info!("listens where perchd.socket says, whatever `listen` in the configuration is");
+    Ok(handed)
+}
+
+fn bind(address: SocketAddr) -> Result<StdListener, Error> {
     let listener = StdListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     listener.map_err(|error| {
         let remedy = match error.kind() {
@@ -79,11 +89,11 @@ async fn either(tls: Rc<Tls>, socket: TcpStream, link: Link, service: Rc<Service
 
 /// The connection after its handshake, if it wants one; `None` where nothing comes of it.
 async fn begun(tls: &Tls, socket: TcpStream, link: Link, stop: &Stop) -> Option<Socket> {
-    let first = stop.unless_begun(pin!(First::peek(&socket))).await?;
+    let first = stop.unless_over(pin!(First::peek(&socket))).await?;
     match first.inspect_err(|error| log::debug!("a connection from {} broke: {error}", link.peer)).ok()? {
         First::Plain => Some(Socket::Plain(socket)),
         First::Handshake => {
-            let agreed = stop.unless_begun(Box::pin(tls.accept(socket))).await?;
+            let agreed = stop.unless_over(Box::pin(tls.accept(socket))).await?;
             agreed.inspect_err(|error| log::debug!("no TLS with {}: {error}", link.peer)).ok().map(Socket::Tls)
         }
     }

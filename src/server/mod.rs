@@ -34,6 +34,7 @@ use crate::server::signals::Signals;
 use crate::server::state::{Lock, State};
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
+use crate::systemd;
 use crate::tool::{Catalog, Changes, Prompt, Resource, Tool};
 use crate::world::{Clock, Kernel, World};
 use std::future::{Future, poll_fn};
@@ -160,12 +161,12 @@ impl Server {
         self.bind()?.run()
     }
 
-    /// Takes the address; clients that connect from now on wait.
+    /// Takes the addresses, or the sockets that systemd hands over in their place; clients that connect from now on wait.
     ///
     /// # Errors
     /// When a tool is wrong, the address is taken or the state cannot be read or written.
     pub fn bind(self) -> Result<Bound, Error> {
-        let listeners = self.config.listen.iter().map(|address| listen::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let listeners = listen::all(&self.config.listen)?;
         let address = |listener: &StdListener| listener.local_addr();
         let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>();
         let addresses = addresses.map_err(|error| Error::new(Exit::System, "cannot listen").because(error))?;
@@ -323,6 +324,7 @@ impl Bound {
                 // Not inside the macro: it does not look at its arguments when nobody logs.
                 let signal = stop.await;
                 log::info!("{signal}: stopping");
+                systemd::stopping();
             };
             let connections = Rc::<Stop>::default();
             connections.limit(service.config().limits.connections);
@@ -331,7 +333,9 @@ impl Bound {
             }
             let desk = Desk::new(Rc::clone(&service), state, Rc::clone(&connections));
             let serving = control.map(|control| tokio::task::spawn_local(control.serve(desk)));
+            let telling = tokio::task::spawn_local(rounds::tell_systemd());
             serve(listeners, service, tls, bank, connections, stop).await;
+            telling.abort();
             serving.inspect(JoinHandle::abort);
             Ok(())
         })?;

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::principal::Scopes;
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
+use crate::systemd;
 use crate::tool::{Catalog, Changes};
 use std::fmt;
 use std::rc::Rc;
@@ -140,11 +141,13 @@ impl Reload {
     /// At each SIGHUP, as long as the server runs.
     pub(crate) async fn at_each(self, mut hangup: Signal, service: Rc<Service>, stop: Rc<Stop>) {
         while hangup.recv().await.is_some() {
+            systemd::reloading();
             match self.reload(&service) {
                 Ok(()) => log::info!("SIGHUP: the configuration was read anew"),
                 Err(error) => log::error!("SIGHUP: the configuration stays as it was: {error}"),
             }
             stop.limit(service.config().limits.connections);
+            systemd::ready();
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::http::Service;
 use crate::limits;
 use crate::server::tls::Tls;
+use crate::systemd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,5 +23,18 @@ pub(crate) async fn keep_alive(service: Rc<Service>) {
     loop {
         rounds.tick().await;
         service.keep_alive();
+    }
+}
+
+/// Tells systemd that the server is there, and then, as often as it wants to hear it, that its event loop turns. Spawned, it
+/// begins when the server waits for the first time: by then all that it needs is held.
+pub(super) async fn tell_systemd() {
+    systemd::ready();
+    let Some(patience) = systemd::watchdog() else { return };
+    // Twice as often as needed, as `sd_watchdog_enabled(3)` asks.
+    let mut rounds = tokio::time::interval(patience / 2);
+    loop {
+        rounds.tick().await;
+        systemd::alive();
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Exit};
 use crate::seal::KeyRing;
+use crate::systemd;
 use crate::world::World;
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 
 /// A file of ours is at most this long; a longer one is none of ours.
 const FILE_BYTES: u64 = 64 * 1024;
+
+/// The name under which systemd hands over a key ring, if it does.
+const CREDENTIAL: &str = "keys";
 
 /// The mode of a file that nobody else may read.
 pub(super) const SECRET: u32 = 0o600;
@@ -61,13 +65,22 @@ impl State {
         self.folder.join("keys").exists()
     }
 
-    /// Writes another key ring in the place of the one that is there.
+    /// Writes another key ring in the place of the one that is there. One that systemd hands over is not ours to change.
     pub(crate) fn keep_keys(&self, keys: &KeyRing) -> Result<(), Error> {
+        if let Some(path) = systemd::credential(CREDENTIAL) {
+            let remedy = "Change it where LoadCredential= takes it from, and start anew: systemctl restart perchd";
+            return Err(Error::new(Exit::Config, "systemd hands over the key ring").at(path.display()).remedy(remedy));
+        }
         self.write("keys", keys.to_text().as_bytes(), SECRET)
     }
 
-    /// The key ring; made on the first start.
+    /// The key ring: the one that systemd hands over, or else the one in the folder, which is made on the first start.
     pub(crate) fn keys(&self, world: &World<'_>) -> Result<KeyRing, Error> {
+        if let Some(path) = systemd::credential(CREDENTIAL) {
+            // Its mode is systemd's, which lets nobody else into that folder.
+            let text = read(&path).map_err(|error| unreadable(&path, error))?.unwrap_or_default();
+            return parse(&text, &path, "Write it with: perchd keys export");
+        }
         let path = self.folder.join("keys");
         let Some(text) = read(&path).map_err(|error| unreadable(&path, error))? else {
             let keys = KeyRing::generate(world);
@@ -76,10 +89,8 @@ impl State {
             return Ok(keys);
         };
         check_secret(&path, "the key ring")?;
-        KeyRing::parse(&text).map_err(|fault| {
-            let remedy = "Put the file back from a copy. Or remove it: a new one is made, and everybody signs in once more.";
-            Error::new(Exit::Config, fault.to_string()).at(path.display()).remedy(remedy)
-        })
+        let remedy = "Put the file back from a copy. Or remove it: a new one is made, and everybody signs in once more.";
+        parse(&text, &path, remedy)
     }
 
     /// What was revoked, as it was written.
@@ -159,6 +170,10 @@ pub(super) fn check_secret(path: &Path, what: &str) -> Result<(), Error> {
         return Err(Error::new(Exit::Config, format!("others can read {what}")).at(path.display()).remedy(remedy));
     }
     Ok(())
+}
+
+fn parse(text: &str, path: &Path, remedy: &str) -> Result<KeyRing, Error> {
+    KeyRing::parse(text).map_err(|fault| Error::new(Exit::Config, fault.to_string()).at(path.display()).remedy(remedy))
 }
 
 /// The text of a file; `None` if there is none.

@@ -60,12 +60,24 @@ impl Stop {
         }
     }
 
-    /// What comes of `work`; `None` if the server stops before it is done.
-    pub(crate) async fn unless_begun<F: Future + Unpin>(&self, mut work: F) -> Option<F::Output> {
-        let mut stopping = pin!(self.begun());
+    /// Whether it has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.is_stopping.get()
+    }
+
+    /// Waits for [`Stop::begin`], and a while longer: what a client sent before it could know is still taken.
+    pub(crate) async fn last_call(&self) {
+        self.begun().await;
+        // Boxed: every connection has room for this future, and hardly any lives to see the end.
+        Box::pin(tokio::time::sleep(Duration::from_millis(limits::LAST_CALL_MS))).await;
+    }
+
+    /// What comes of `work`; `None` if the last call is over before it is done.
+    pub(crate) async fn unless_over<F: Future + Unpin>(&self, mut work: F) -> Option<F::Output> {
+        let mut over = pin!(self.last_call());
         poll_fn(|context| match Pin::new(&mut work).poll(context) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending => stopping.as_mut().poll(context).map(|()| None),
+            Poll::Pending => over.as_mut().poll(context).map(|()| None),
         })
         .await
     }

@@ -214,7 +214,8 @@ pub(crate) fn command() -> Command {
     command_under(&[])
 }
 
-fn command_under(under: &[String]) -> Command {
+/// The same under another program, which must become it.
+pub(crate) fn command_under(under: &[String]) -> Command {
     let mut words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_perchd")]);
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);

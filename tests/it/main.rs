@@ -26,6 +26,7 @@ mod oauth_abuse;
 mod oauth_pages;
 mod oauth_tokens;
 mod owners;
+mod package;
 mod passwords;
 mod reload;
 mod scopes;
@@ -34,6 +35,7 @@ mod sign_in;
 mod stop;
 mod stream_abuse;
 mod streams;
+mod systemd;
 #[cfg(feature = "tasks")]
 mod tasks;
 mod threats;

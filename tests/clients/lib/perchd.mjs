@@ -61,7 +61,7 @@ export class Perchd {
       ? new Program(t, path.join(path.dirname(binary), 'examples', this.example), where, { name: this.example, env })
       : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd', env: { ...process.env, ...this.env } });
     this.program = program;
-    await until(`perchd on port ${this.port}`, 10, () => {
+    await until(`perchd on port ${this.port}`, 30, () => {
       if (program.end) throw new Error(`perchd ended at its start: ${program.end.error ?? program.transcript()}`);
       return canConnect(this.port, this.host);
     });

@@ -1,9 +1,11 @@
-// Signs in as a client does (RFC 7591, RFC 6749 4.1, RFC 7636) and returns an access token for every scope.
+// Signs in as a client does (RFC 7591, RFC 6749 4.1, RFC 7636) and returns an access token for every scope
+// at /mcp, or another way in.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { Person } from './person.mjs';
 
-export async function accessToken(base) {
+export async function accessToken(base, { person = {}, way = '/mcp' } = {}) {
+  const resource = base + way;
   const metadata = await json(await fetch(`${base}/.well-known/oauth-authorization-server`));
   const redirect_uri = 'http://127.0.0.1:33418/callback';
   const { client_id } = await json(
@@ -22,13 +24,13 @@ export async function accessToken(base) {
     redirect_uri,
     scope: scopes.join(' '),
     state: 'state',
-    resource: `${base}/mcp`,
+    resource,
     code_challenge: createHash('sha256').update(code_verifier).digest('base64url'),
     code_challenge_method: 'S256',
   });
-  const { callback } = await new Person({ scopes }).signIn(link, { stopAtCallback: true });
+  const { callback } = await new Person({ scopes, ...person }).signIn(link, { stopAtCallback: true });
   const code = callback.searchParams.get('code');
-  const grant = { grant_type: 'authorization_code', code, client_id, redirect_uri, code_verifier, resource: `${base}/mcp` };
+  const grant = { grant_type: 'authorization_code', code, client_id, redirect_uri, code_verifier, resource };
   const { access_token } = await json(await fetch(metadata.token_endpoint, { method: 'POST', body: new URLSearchParams(grant) }));
   return access_token;
 }
