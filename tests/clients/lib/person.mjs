@@ -6,9 +6,9 @@ const ACCEPT = 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8';
 const STEPS_MAX = 10;
 
 export class Person {
-  /** `decision` is what the button says; `scopes` the boxes to leave ticked, all that are ticked when not given. */
-  constructor({ email = 'ada@example.org', password = 'difference engine', decision = 'Approve', scopes } = {}) {
-    Object.assign(this, { email, password, decision, scopes });
+  /** `decision` is what the button says; `scopes` the boxes to leave ticked, all that are ticked when not given; `code` what the board shows. */
+  constructor({ email = 'ada@example.org', password = 'difference engine', decision = 'Approve', scopes, code } = {}) {
+    Object.assign(this, { email, password, decision, scopes, code });
     this.cookies = new Map();
     this.pages = [];
   }
@@ -86,6 +86,7 @@ export class Person {
   value(input) {
     const given = input.getAttribute('value') ?? '';
     if (input.getAttribute('autocomplete') === 'username') return this.email;
+    if (input.getAttribute('autocomplete') === 'one-time-code') return this.code ?? given;
     switch (input.getAttribute('type')) {
       case 'email':
         return this.email;
@@ -105,7 +106,7 @@ export class Person {
     const buttons = form.querySelectorAll('button, input[type=submit]');
     const says = (button) => button.text.trim() || button.getAttribute('value');
     const wanted = buttons.find((button) => says(button) === this.decision);
-    if (!wanted && buttons.length > 1 && !form.querySelector('input[type=password]')) {
+    if (!wanted && buttons.length > 1 && !form.querySelector('input[type=password], input[autocomplete=one-time-code]')) {
       throw new Error(`no button says ${this.decision}, only ${buttons.map(says).join(', ')}`);
     }
     return wanted ?? buttons[0];
