@@ -19,7 +19,7 @@ from pathlib import Path
 BENCH = Path(__file__).parents[2] / "bench"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
-from bench import Perchd, Wire, call
+from bench import Mcp, Perchd
 
 ROUNDS = 5
 CALLS = 10
@@ -56,12 +56,13 @@ def measured(cpu, qemu, binary):
         count = Count(folder)
         peer = Perchd(binary)
         server = peer.start([qemu, "-cpu", cpu, one_at_a_time(qemu), "-d", "exec,nochain", "-D", count.path])
-        wire, headers = Wire(server), peer.headers(server)
+        client = Mcp(server, peer)
         number, costs = 10_000_000, []
         for _ in range(ROUNDS + 1):
             before = count.settled()
             for _ in range(CALLS):
-                call(wire, headers, number)
+                client.send(number)
+                client.receive(number)
                 number += 1
             costs.append((count.settled() - before) / CALLS)
         server.stop()
