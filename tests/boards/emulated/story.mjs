@@ -90,6 +90,8 @@ export async function memoryIsBounded(board) {
  * 1970: who was signed in still is, who was half way signs in anew, and what was said to be revoked is.
  */
 export async function powerCut(board, desktop) {
+  // mcp-remote signs in anew where a board offers other scopes than when it did so: that is not the power cut's doing.
+  await healthIsTold(board, desktop);
   const late = await Desktop.make(board.t, board);
   const names = Array.from({ length: 8 }, (_, number) => `meter-${number}`);
   const tokens = [];
