@@ -283,7 +283,7 @@ mod tests {
 
     fn grant(n: usize) -> GrantId {
         let mut id = [0; 16];
-        id[..8].copy_from_slice(&n.to_be_bytes());
+        id[..size_of::<usize>()].copy_from_slice(&n.to_be_bytes());
         GrantId(id)
     }
 

@@ -272,7 +272,7 @@ mod tests {
         let code = bench.code();
         for n in 1..limits::SPENT {
             let mut id = [0xee; 16];
-            id[..8].copy_from_slice(&n.to_be_bytes());
+            id[..size_of::<usize>()].copy_from_slice(&n.to_be_bytes());
             bench.authority.spent.borrow_mut().spend(bench.world().now, id, 30_000).unwrap();
         }
         let error = bench.exchange(&bench.client, &code, &[]).unwrap_err();

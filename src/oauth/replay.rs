@@ -95,7 +95,7 @@ mod tests {
         let mut spent = Spent::default();
         for n in 0..limits::SPENT {
             let mut id = [0; 16];
-            id[..8].copy_from_slice(&n.to_be_bytes());
+            id[..size_of::<usize>()].copy_from_slice(&n.to_be_bytes());
             assert_eq!(spent.spend(at(0), id, 100), Ok(()));
         }
         assert_eq!(spent.spend(at(0), [9; 16], 100), Err(Unspendable::Full));

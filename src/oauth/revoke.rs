@@ -252,7 +252,7 @@ mod tests {
         let bystander = bench.tokens_of(&bench.client_id());
         for n in 0..=limits::DENIED {
             let mut id = [0xee; 16];
-            id[..8].copy_from_slice(&n.to_be_bytes());
+            id[..size_of::<usize>()].copy_from_slice(&n.to_be_bytes());
             bench.authority.end(&bench.world(), GrantId(id), 0);
         }
         assert!(bench.audit.has("AllRevoked"));
