@@ -4,7 +4,7 @@ use crate::limits;
 use crate::principal::Principal;
 use crate::tool::ask::{Ask, AskError, Slot};
 use crate::tool::{Arg, Client, Level, Spec, ToolError};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -92,6 +92,11 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with the arguments by name")
+    }
+
+    // Without the text itself, which may be as long as a body.
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(E::invalid_type(Unexpected::Other("a string"), &self))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -309,6 +314,15 @@ mod tests {
             assert!(refusal.starts_with("The arguments cannot be read: invalid type"), "{refusal}");
         }
         assert_eq!(read("null").unwrap_err().to_string(), "Argument `times` is missing: an integer between 1 and 400.");
+    }
+
+    #[test]
+    fn a_long_text_in_place_of_the_arguments_is_not_repeated() {
+        let refusal = read(&format!("\"{}\"", "x".repeat(10_000))).unwrap_err().to_string();
+        assert_eq!(
+            refusal,
+            "The arguments cannot be read: invalid type: a string, expected an object with the arguments by name at line 1 column 10002."
+        );
     }
 
     #[test]
