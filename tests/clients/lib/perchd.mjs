@@ -8,6 +8,8 @@ import { until } from './wait.mjs';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 export const binary = path.resolve(root, process.env.PERCHD ?? 'target/release/perchd');
+/** Programs of the tests, which nobody ships: they need not be built twice as long for half the size. */
+const examples = path.resolve(root, process.env.EXAMPLES ?? 'target/debug/examples');
 
 /** An empty folder that goes when the test is over. */
 export async function folder(t) {
@@ -58,7 +60,7 @@ export class Perchd {
     // An example makes a state of its own, here within a folder that goes even when the example is killed.
     const env = { ...process.env, TMPDIR: this.state, ...this.env };
     const program = this.example
-      ? new Program(t, path.join(path.dirname(binary), 'examples', this.example), where, { name: this.example, env })
+      ? new Program(t, path.join(examples, this.example), where, { name: this.example, env })
       : new Program(t, binary, ['serve', ...where, '--state', this.state], { name: 'perchd', env: { ...process.env, ...this.env } });
     this.program = program;
     await until(`perchd on port ${this.port}`, 30, () => {
