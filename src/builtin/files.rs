@@ -120,7 +120,7 @@ fn reader(draft: Draft, title: &str, shelf: &Shelf, properties: &Value, required
         .arg(arg_folder(shelf.folders.iter()))
         .scope(READ)
         .idempotent()
-        .output_schema(&schema(properties, required))
+        .vouched_schema(&schema(properties, required))
 }
 
 /// The schema of an answer about a path.
@@ -214,7 +214,7 @@ fn write_file(shelf: &Shelf) -> Tool {
         .arg(Arg::boolean("replace", "whether one that is there is replaced").default(false))
         .scope(WRITE)
         .destroys()
-        .output_schema(&schema(&properties, &["size_bytes", "is_replaced"]))
+        .vouched_schema(&schema(&properties, &["size_bytes", "is_replaced"]))
         .handler_blocking(move |arguments| {
             answer.asked(&arguments)?.write(&arguments.arg::<String>("text")?, arguments.arg("replace")?)
         })

@@ -66,7 +66,7 @@ fn offer_through(catalog: &mut Catalog, devices: &[Device], commands: &Rc<Comman
         .idempotent()
         .deadline(bus.deadline.saturating_mul(u32::try_from(registers).unwrap_or(u32::MAX)))
         .arg(Arg::string("device", about).one_of(names.iter().map(|name| (*name).to_owned())).optional())
-        .output_schema(&schema)
+        .vouched_schema(&schema)
         .handler(move |call| read(Rc::clone(&bus), call));
     catalog.add(tool)
 }

@@ -33,7 +33,7 @@ fn with_two_numbers(draft: Draft) -> Draft {
         .arg(Arg::number("b", "the second number"))
         .scope(SCOPE)
         .idempotent()
-        .output_schema(&schema)
+        .vouched_schema(&schema)
 }
 
 fn sum(call: &Call) -> Result<Output, ToolError> {

@@ -52,7 +52,7 @@ fn network(root: &Root) -> Tool {
         .title("Board network")
         .scope(SCOPE)
         .idempotent()
-        .output_schema(&network::schema())
+        .vouched_schema(&network::schema())
         .handler_blocking(move |_| {
             let network = Network::read(&root);
             Output::text_and_structured(network.to_string(), &network)
@@ -68,7 +68,7 @@ fn processes(root: &Root) -> Tool {
         .arg(Arg::integer("count", "how many of each").between(1, 32).default(8))
         .scope(SCOPE)
         .idempotent()
-        .output_schema(&processes::schema())
+        .vouched_schema(&processes::schema())
         .handler_blocking(move |arguments| {
             let count = arguments.arg("count")?;
             let before = Sample::read(&root);
@@ -86,7 +86,7 @@ fn health(root: &Root) -> Tool {
         .title("Board health")
         .scope(SCOPE)
         .idempotent()
-        .output_schema(&schema())
+        .vouched_schema(&schema())
         // A sensor on a slow bus takes its time to read.
         .handler_blocking(move |_| {
             let health = Health::read(&root);
@@ -316,8 +316,8 @@ mod tests {
     fn an_endless_file_is_read_up_to_its_bound() {
         let tree = Tree::new(&[]);
         let line = format!("/dev/sda1 {} ext4 rw 0 0\n", "/".repeat(99));
-        tree.write("/proc/self/mounts", line.repeat(2000));
-        let text = tree.0.read("/proc/self/mounts").unwrap();
+        tree.write("/proc/self/mountinfo", line.repeat(2000));
+        let text = tree.0.read("/proc/self/mountinfo").unwrap();
         assert!(text.len() <= 64 * 1024 && text.ends_with(" 0 0"), "{}", text.len());
         std::os::unix::fs::symlink("/dev/zero", tree.0.place("/proc/uptime")).unwrap();
         assert_eq!(read(&tree).board.uptime_s, None);

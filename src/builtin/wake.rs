@@ -41,7 +41,7 @@ fn tool(hosts: &[WakeHost]) -> Tool {
         .writes()
         .idempotent()
         .scope(SCOPE)
-        .output_schema(&schema)
+        .vouched_schema(&schema)
         .handler_blocking(move |arguments| {
             let name: String = arguments.arg("host")?;
             let host = hosts.iter().find(|host| host.name == name).ok_or("There is no such host.")?;

@@ -106,7 +106,14 @@ impl Said {
 
 /// Whether the client reads events in an answer to POST.
 pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
+    const EVENTS: &[u8] = b"text/event-stream";
+    let is_events = |range: &[u8]| {
+        let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(EVENTS)
+    };
+    // All clients of note name it last.
+    let has_events = |accept: &[u8]| accept.ends_with(EVENTS) || accept.split(|byte| *byte == b',').any(is_events);
+    headers.get_all(ACCEPT).iter().any(|accept| has_events(accept.as_bytes()))
 }
 
 fn client<'a>(
@@ -369,4 +376,26 @@ pub(crate) fn unread(headers: &HeaderMap, fault: Fault) -> Reply {
         Fault::Broken => (StatusCode::BAD_REQUEST, "The body is malformed".to_owned()),
     };
     stateless::refusal(headers, status, &Error::transport(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_by_who_names_their_type_wherever_it_stands() {
+        let reads = |accept: &'static str| reads_events(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]));
+        for accept in [
+            "application/json, text/event-stream",
+            "text/event-stream",
+            "text/event-stream;q=0.5, application/json",
+            "application/json,Text/Event-Stream ; q=1",
+        ] {
+            assert!(reads(accept), "{accept}");
+        }
+        for accept in ["application/json", "text/event-streams", "text/event-stream-x, application/json", "*/*", ""] {
+            assert!(!reads(accept), "{accept}");
+        }
+        assert!(!reads_events(&HeaderMap::new()));
+    }
 }

@@ -107,6 +107,8 @@ pub struct Spec {
     /// In place of `args`: a schema as its author wrote it.
     pub(crate) input_schema: Option<Schema>,
     pub(crate) output_schema: Option<Schema>,
+    /// Whether its code is what `output_schema` says, so that not every output is held against it.
+    pub(crate) is_vouched: bool,
     pub(crate) icons: Vec<Icon>,
     pub(crate) needs: Vec<Need>,
     pub(crate) deadline: Duration,
@@ -145,6 +147,7 @@ impl Tool {
             params: Vec::new(),
             input_schema: None,
             output_schema: None,
+            is_vouched: false,
             icons: Vec::new(),
             needs: Vec::new(),
             deadline: Duration::from_secs(limits::CALL_SECS),
@@ -204,8 +207,9 @@ impl Tool {
     /// Whether what the tool returned is what it says that it returns.
     pub(crate) fn check(&self, output: &Output) -> Result<(), ToolError> {
         match &self.spec.output_schema {
-            None => Ok(()),
-            Some(schema) => schema.check_output(output),
+            // Whoever vouches is held to it in tests, which are built with assertions.
+            Some(schema) if !self.spec.is_vouched || cfg!(debug_assertions) => schema.check_output(output),
+            _ => Ok(()),
         }
     }
 }
@@ -312,6 +316,12 @@ impl Draft {
     pub fn output_schema(mut self, schema: &serde_json::Value) -> Self {
         self.0.output_schema = Some(Schema::new(schema));
         self
+    }
+
+    /// The same for a tool in the box, whose code makes no other output: it is checked where debug assertions are on.
+    pub(crate) fn vouched_schema(mut self, schema: &serde_json::Value) -> Self {
+        self.0.is_vouched = true;
+        self.output_schema(schema)
     }
 
     /// A picture of it.

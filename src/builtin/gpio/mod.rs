@@ -96,7 +96,7 @@ fn read_gpio(lines: &[&GpioLine], bank: &Rc<Bank>) -> Tool {
         .scope(READ)
         .idempotent()
         .arg(which(lines).optional())
-        .output_schema(&schema())
+        .vouched_schema(&schema())
         .handler(move |call| ready(read(&call, &known, &bank)))
 }
 

@@ -71,7 +71,7 @@ fn list_services(systemd: &Rc<Systemd>) -> Tool {
         .idempotent()
         .deadline(systemd.show.deadline())
         .arg(Arg::string("state", "Only those in this state").one_of(STATES).optional())
-        .output_schema(&schema)
+        .vouched_schema(&schema)
         .handler(move |call| {
             let systemd = Rc::clone(&systemd);
             async move { systemd.list(&call).await }
@@ -88,7 +88,7 @@ fn service_status(systemd: &Rc<Systemd>) -> Tool {
         .idempotent()
         .deadline(systemd.show.deadline())
         .arg(systemd.readable())
-        .output_schema(&Status::schema())
+        .vouched_schema(&Status::schema())
         .handler(move |call| {
             let systemd = Rc::clone(&systemd);
             async move {
@@ -120,7 +120,7 @@ fn read_journal(systemd: &Rc<Systemd>) -> Result<Tool, Error> {
                 .chars(1, limits::JOURNAL_SEARCH_CHARS)
                 .optional(),
         )
-        .output_schema(&Journal::schema())
+        .vouched_schema(&Journal::schema())
         .handler(move |call| {
             let systemd = Rc::clone(&systemd);
             async move { systemd.read(&call).await }
@@ -140,7 +140,7 @@ fn control_service(systemd: &Rc<Systemd>) -> Tool {
         .deadline(systemd.control.deadline() + systemd.show.deadline())
         .arg(Arg::string("action", "What to do").one_of(ACTIONS))
         .arg(Arg::string("unit", "Which service").one_of(units))
-        .output_schema(&Status::schema())
+        .vouched_schema(&Status::schema())
         .handler(move |call| {
             let systemd = Rc::clone(&systemd);
             async move { systemd.control(&call).await }
