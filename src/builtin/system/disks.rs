@@ -22,11 +22,11 @@ pub(super) struct Disk {
 
 /// Every disk, each device once.
 pub(super) fn read(root: &Root) -> Vec<Disk> {
-    let text = root.read("/proc/self/mounts").unwrap_or_default();
+    let text = root.read("/proc/self/mountinfo").unwrap_or_default();
     mounts(&text).into_iter().filter_map(|mount| Disk::measure(root, mount)).collect()
 }
 
-/// One line of `/proc/self/mounts` (fstab(5)).
+/// One line of `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
 struct Mount<'a> {
     device: &'a str,
     place: String,
@@ -48,10 +48,13 @@ fn mounts(text: &str) -> Vec<Mount<'_>> {
 }
 
 fn mount(line: &str) -> Option<Mount<'_>> {
-    let mut words = line.split(' ');
-    let (device, place, fs, options) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (here, there) = line.split_once(" - ")?;
+    let place = here.split(' ').nth(4)?;
+    let mut words = there.split(' ');
+    let (fs, device, options) = (words.next()?, words.next()?, words.next()?);
     // Images of installed packages and of discs are full by design.
     let is_disk = device.starts_with("/dev/") && !matches!(fs, "squashfs" | "erofs" | "iso9660" | "udf");
+    // The options of the file system, as those of the mount are what the sandbox of the service makes of it.
     is_disk.then(|| Mount { device, place: unescaped(place), fs, is_read_only: options.split(',').any(|option| option == "ro") })
 }
 
@@ -102,29 +105,39 @@ mod tests {
 
     #[test]
     fn what_is_no_disk_is_left_out() {
-        let text = "proc /proc proc rw 0 0\ntmpfs /run tmpfs rw 0 0\n/dev/loop3 /snap/core/1 squashfs ro 0 0\n//nas/x /mnt cifs rw 0 0\n\
-                    /dev/sda1\n\n";
+        let text = "22 28 0:20 / /proc rw shared:12 - proc proc rw\n24 28 0:22 / /run rw - tmpfs tmpfs rw\n\
+                    40 28 7:3 / /snap/core/1 ro shared:3 - squashfs /dev/loop3 ro\n50 28 0:50 / /mnt rw - cifs //nas/x rw\n\
+                    28 1 8:1 / /cut rw - ext4\n28 1 8:1 / - ext4 /dev/sda1 rw\n\n";
         assert!(mounts(text).is_empty());
     }
 
     #[test]
     fn a_device_is_named_once_by_its_shortest_mount() {
-        let text = "/dev/sda1 /etc/hosts ext4 rw 0 0\n/dev/sda1 / ext4 rw,ro 0 0\n/dev/sda1 /var/snap ext4 rw 0 0\n";
+        let text = "90 28 8:1 /hosts /etc/hosts rw - ext4 /dev/sda1 rw\n28 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+                    91 28 8:1 /snap /var/snap rw - ext4 /dev/sda1 rw\n";
         let mounts = mounts(text);
         assert_eq!(mounts.len(), 1);
         assert_eq!(mounts[0].place, "/");
-        assert!(mounts[0].is_read_only);
+        assert!(!mounts[0].is_read_only);
+    }
+
+    #[test]
+    fn a_sandbox_does_not_make_a_disk_read_only() {
+        let sandboxed = "28 1 179:2 / / ro,noatime shared:1 - ext4 /dev/mmcblk0p2 rw\n";
+        assert!(!mounts(sandboxed)[0].is_read_only);
+        let broken = "28 1 179:2 / / ro,noatime - ext4 /dev/mmcblk0p2 ro,errors=remount-ro\n";
+        assert!(mounts(broken)[0].is_read_only);
     }
 
     #[test]
     fn the_number_of_disks_is_bounded() {
-        let lines: Vec<String> = (0..1000).map(|n| format!("/dev/sd{n} /mnt/{n} ext4 rw 0 0")).collect();
+        let lines: Vec<String> = (0..1000).map(|n| format!("{n} 1 8:{n} / /mnt/{n} rw - ext4 /dev/sd{n} rw")).collect();
         assert_eq!(mounts(&lines.join("\n")).len(), DISKS);
     }
 
     #[test]
     fn a_space_in_a_path_is_read() {
-        assert_eq!(mounts("/dev/sda1 /media/my\\040disk vfat rw 0 0")[0].place, "/media/my disk");
+        assert_eq!(mounts("60 28 8:1 / /media/my\\040disk rw - vfat /dev/sda1 rw")[0].place, "/media/my disk");
     }
 
     #[test]
