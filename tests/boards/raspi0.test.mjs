@@ -8,7 +8,8 @@ import * as story from './emulated/story.mjs';
 test('raspi0', { timeout: 1_500_000 }, async (t) => {
   const board = await Board.make(t, raspi0, { '/perchd.deb': process.env.PERCHD_DEB_ARMHF });
   const desktop = await Desktop.make(t, board);
-  await t.test('apt installs the package, and all units are well', () => story.install(board));
+  // Under emulation apt reads its lists for ten minutes and more; the package needs nothing that is not there.
+  await t.test('dpkg installs the package, and all units are well', () => story.install(board, 'dpkg --install'));
   await t.test('mcp-remote signs in once over https and reads its health', () => story.healthIsTold(board, desktop));
   await t.test('the journal has priorities, and the audit as JSON', () => story.journalIsStructured(board));
   await t.test('a power cut in the midst, and a clock in 1970', () => story.powerCut(board, desktop));
