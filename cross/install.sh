@@ -45,6 +45,7 @@ systemd/perchd.socket /etc/systemd/system/perchd.socket 644
 systemd/sysusers.conf /etc/sysusers.d/perchd.conf 644
 systemd/tmpfiles.conf /etc/tmpfiles.d/perchd.conf 644
 perchd.1 /usr/local/share/man/man1/perchd.1 644
+perchd.toml.5 /usr/local/share/man/man5/perchd.toml.5 644
 completions/perchd.bash /usr/local/share/bash-completion/completions/perchd 644
 completions/_perchd /usr/local/share/zsh/site-functions/_perchd 644
 completions/perchd.fish /usr/local/share/fish/vendor_completions.d/perchd.fish 644

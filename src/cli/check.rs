@@ -16,8 +16,14 @@ prints what it comes to, or the first thing that is wrong. Changes nothing.
 Usage: perchd check [FILE]
 
   FILE                  The configuration [the one that `perchd serve` takes]
+  --config FILE         The same
+  --state DIR           Its state folder
 
 Exit: 0 if it is good, 77 if a file may not be read, 78 if it is not.
+
+Examples:
+  perchd check
+  perchd check /etc/perchd/perchd.toml && sudo systemctl reload perchd
 ";
 
 /// Prints what holds.

@@ -17,6 +17,9 @@ Usage: perchd health [--quiet]
 Exit: 0 if it answers, 69 if no server runs, 71 if it does not answer in time,
 77 if it is another user's.
 
+Example:
+  perchd health --quiet || sudo systemctl restart perchd
+
 In a container: HEALTHCHECK CMD [\"perchd\", \"health\", \"--quiet\"]
 ";
 

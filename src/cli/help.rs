@@ -73,4 +73,8 @@ $XDG_RUNTIME_DIR/perchd, else in the state folder.
 
 Exit: 0 after SIGTERM, 64 for a wrong command line, 71 if the port is taken, 77
 if something may not be read or written, 78 for a wrong configuration.
+
+Examples:
+  perchd serve
+  perchd serve --listen 127.0.0.1:9000 --state ~/perchd-state
 ";

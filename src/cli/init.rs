@@ -36,6 +36,10 @@ Usage: perchd init [OPTIONS]
                         computers trust it
 
 Exit: 0 if all is there, 64, 77 or 78 if something cannot be made.
+
+Examples:
+  sudo perchd init
+  perchd init --listen 127.0.0.1:9000 --config board.toml --state ~/board
 ";
 
 /// The configuration of a new board.

@@ -29,6 +29,7 @@ Usage: perchd keys rotate
                         configuration, each accepts the tokens of the other.
                         With --force it takes the place of the one that is
                         here, and whoever has signed in here signs in again
+  --force               Of import: see there
   --config FILE         The configuration of the server
   --state DIR           Its state folder
 

@@ -21,6 +21,10 @@ Usage: perchd pair [OPTIONS]
   --state DIR           Its state folder
 
 Exit: 0 if there is a code, 69 if no server runs, 77 if it is another user's.
+
+Examples:
+  sudo perchd pair
+  sudo perchd pair --user anna --scope system:read
 ";
 
 /// Asks for a code, and shows it.

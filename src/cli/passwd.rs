@@ -30,6 +30,10 @@ Put the lines into the configuration, and have it read: systemctl reload perchd
 
 Exit: 0 if all is done; 64 if there is no password; 77 or 78 if the lines are
 there, but tokens could not be ended.
+
+Examples:
+  perchd passwd anna
+  perchd passwd anna --stdin <password.txt
 ";
 
 /// Asks, and prints the lines.
@@ -115,11 +119,13 @@ fn hash(password: &str) -> Phc {
         Kernel::new().fill(&mut salt);
         salt
     };
+    let waiting = terminal::Waiting::begin("Finding out how much work this board can do for a password …");
     let began = Instant::now();
     let least = Phc::make(password, limits::PASSWORD_ITERATIONS_MIN, salt());
     let took = began.elapsed();
     let iterations = Phc::calibrated(limits::PASSWORD_ITERATIONS_MIN, took);
     if iterations == limits::PASSWORD_ITERATIONS_MIN {
+        drop(waiting);
         let secs = took.as_secs_f32();
         remark(&format!("This board is slow: to check the password takes it {secs:.1} s.\n"));
         return least;

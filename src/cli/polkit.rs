@@ -14,6 +14,7 @@ nothing: root puts it where polkit looks.
 Usage: perchd polkit [OPTIONS]
 
   --config FILE         The configuration [the one that `perchd serve` takes]
+  --state DIR           Its state folder
   --user NAME           The user that perchd runs as [perchd]
 
 Example:

@@ -6,6 +6,7 @@ use crate::limits;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use std::env;
 use std::fmt::Write;
 use std::io::{self, BufRead, IsTerminal, Stdin};
 use zeroize::Zeroizing;
@@ -73,15 +74,41 @@ fn typed(input: impl BufRead) -> io::Result<Option<Zeroizing<String>>> {
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
-/// A text for the camera of a telephone: black on white, whatever the colours of the terminal. `None` where it has no room.
+/// What takes more than a second, told to whoever waits at a terminal, and taken back when it is over. Nothing goes into a pipe.
+#[must_use]
+pub(super) struct Waiting(bool);
+
+impl Waiting {
+    pub(super) fn begin(what: &str) -> Self {
+        let is_seen = io::stderr().is_terminal();
+        if is_seen {
+            remark(what);
+        }
+        Waiting(is_seen)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.0 {
+            // Back to the beginning of the line, and the line empty.
+            remark("\r\x1b[K");
+        }
+    }
+}
+
+/// A text for the camera of a telephone: black on white, whatever the colours of the terminal, unless `NO_COLOR` (no-color.org)
+/// says otherwise. `None` where it has no room.
 pub(super) fn qr(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     // It draws light on dark, as most terminals are: here both colours are said.
     let picture = code.render::<Dense1x2>().quiet_zone(true).build();
+    let (on, off) =
+        if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { ("", "") } else { ("\x1b[30;107m", "\x1b[0m") };
     let mut lines = String::new();
     for line in picture.lines() {
         // Writing to a String does not fail.
-        let _ = writeln!(lines, "  \x1b[30;107m{line}\x1b[0m");
+        let _ = writeln!(lines, "  {on}{line}{off}");
     }
     (picture.lines().next()?.chars().count() <= 76).then_some(lines)
 }

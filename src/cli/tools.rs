@@ -19,6 +19,9 @@ Usage: perchd tools [--scope SCOPE]
   --state DIR           Its state folder
 
 Exit: 0, or 78 if something is wrong with the configuration.
+
+Example:
+  perchd tools --scope system:read --scope math
 ";
 
 /// As wide as a terminal.

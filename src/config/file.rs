@@ -12,7 +12,7 @@ use toml::Spanned;
 /// A value, and where it stands.
 pub(super) type Placed<T> = Spanned<T>;
 
-/// The whole file.
+/// The whole file: what stands at the top, and the tables.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
@@ -59,7 +59,7 @@ impl<T> Default for Named<T> {
     }
 }
 
-/// One user.
+/// `[auth.users.NAME]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserTable {
@@ -177,7 +177,7 @@ pub(super) struct DeviceTable {
     pub(super) registers: Named<RegisterTable>,
 }
 
-/// `registers.NAME` of one.
+/// `[i2c.NAME]`, `registers.NAME`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegisterTable {

@@ -124,35 +124,6 @@ fn every_recipe_of_the_manual_is_good() {
 }
 
 #[test]
-fn every_key_of_a_declaration_stands_in_the_manual() {
-    let manual = include_str!("../../src/manual/commands.md");
-    let shapes = include_str!("../../src/config/declared/shape.rs");
-    let keys: Vec<_> = shapes.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(':')).collect();
-    assert!(keys.len() > 40, "{}", keys.len());
-    for (key, _) in keys.iter().filter(|(key, _)| !key.contains(' ')) {
-        assert!(manual.contains(&format!("`{}`", key.trim_start_matches("r#"))), "{key}");
-    }
-}
-
-#[test]
-fn every_key_stands_in_the_manual() {
-    let manual = include_str!("../../src/manual/configuration.md");
-    let shapes = include_str!("../../src/config/file.rs");
-    let keys: Vec<_> = shapes.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(':')).collect();
-    assert!(keys.len() > 15);
-    for (key, _) in keys.iter().filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')) {
-        assert!(
-            manual.contains(&format!("`{key}`"))
-                || manual.contains(&format!("[{key}]"))
-                || manual.contains(&format!("{key} ="))
-                || manual.contains(&format!("[{key}."))
-                || manual.contains(&format!("[auth.{key}.")),
-            "{key}"
-        );
-    }
-}
-
-#[test]
 fn a_file_that_is_not_there_is_named() {
     let folder = Folder::new();
     let file = folder.path().join("none.toml");

@@ -28,6 +28,7 @@ mod oauth_tokens;
 mod owners;
 mod package;
 mod passwords;
+mod reference;
 mod reload;
 mod scopes;
 mod services;

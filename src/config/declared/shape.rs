@@ -44,7 +44,7 @@ pub(in crate::config) struct ToolTable {
     pub(super) progress: bool,
 }
 
-/// `args.NAME` of a tool.
+/// `[[tool]]`, `args.NAME`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ArgTable {
@@ -99,7 +99,7 @@ pub(in crate::config) struct PromptTable {
     pub(super) text: Placed<String>,
 }
 
-/// `args.NAME` of a prompt.
+/// `[[prompt]]`, `args.NAME`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BlankTable {
