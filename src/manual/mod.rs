@@ -1,5 +1,17 @@
 //! The manual: how to set things up, and why they are as they are.
 
+#[doc = include_str!("getting-started.md")]
+pub mod getting_started {}
+
+#[doc = include_str!("clients.md")]
+pub mod clients {}
+
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
+
+#[doc = include_str!("command_line.md")]
+pub mod command_line {}
+
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
 
@@ -8,6 +20,9 @@ pub mod commands {}
 
 #[doc = include_str!("boards.md")]
 pub mod boards {}
+
+#[doc = include_str!("library.md")]
+pub mod library {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

@@ -97,30 +97,53 @@ fn the_example_of_services_is_good() {
     }
 }
 
-/// What a recipe runs is not on every machine.
+/// What a recipe runs is not on every machine, and neither is a certificate.
 #[test]
 fn every_recipe_of_the_manual_is_good() {
     let folder = Folder::new();
-    let text = concat!(include_str!("../../src/manual/commands.md"), include_str!("../../src/manual/approval.md"));
-    let blocks: Vec<_> =
-        text.split("```toml").skip(1).map(|rest| rest.split_once("```").unwrap().0.split_once('\n').unwrap()).collect();
-    assert!(blocks.len() > 5);
-    for (mark, block) in blocks {
-        let mut here = String::new();
-        for line in block.lines() {
-            let program = ["run = [\"", "dry_run = [\""].iter().find_map(|start| line.strip_prefix(start)?.split('"').next());
-            match (mark.trim(), program) {
-                ("programs-elsewhere", Some(program)) => here += &line.replacen(program, "/usr/bin/true", 1),
-                ("" | "programs-elsewhere", _) => here += line,
-                (other, _) => panic!("{other}"),
+    let pages = [
+        ("getting-started", include_str!("../../src/manual/getting-started.md"), 1),
+        ("clients", include_str!("../../src/manual/clients.md"), 3),
+        ("recipes", include_str!("../../src/manual/recipes.md"), 12),
+        ("commands", include_str!("../../src/manual/commands.md"), 2),
+        ("approval", include_str!("../../src/manual/approval.md"), 2),
+        ("library", include_str!("../../src/manual/library.md"), 1),
+    ];
+    for (page, text, least) in pages {
+        let blocks: Vec<_> =
+            text.split("```toml").skip(1).map(|rest| rest.split_once("```").unwrap().0.split_once('\n').unwrap()).collect();
+        assert!(blocks.len() >= least, "{page}: {}", blocks.len());
+        for (mark, block) in blocks.into_iter().filter(|(mark, _)| mark.trim() != "no-configuration") {
+            let file = folder.path().join("example.toml");
+            let here = elsewhere(mark.trim(), block);
+            fs::write(&file, &here).unwrap();
+            let (code, _, stderr) = check(&file);
+            if mark.trim() == "certificate-elsewhere" {
+                // All else of it is good: the certificate is looked for.
+                assert!(code == Some(78) && stderr.contains("/etc/perchd/board.pem: "), "{page}: {stderr}");
+            } else {
+                assert_eq!((code, stderr.as_str()), (Some(0), ""), "{page}: {here}");
             }
-            here.push('\n');
         }
-        let file = folder.path().join("example.toml");
-        fs::write(&file, &here).unwrap();
-        let (code, _, stderr) = check(&file);
-        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{here}");
     }
+}
+
+/// An example with programs that are here in place of those that it names.
+fn elsewhere(mark: &str, block: &str) -> String {
+    let mut here = String::new();
+    for line in block.lines() {
+        let program = ["run = [\"", "dry_run = [\""].iter().find_map(|start| line.strip_prefix(start)?.split('"').next());
+        match (mark, program) {
+            ("programs-elsewhere", Some(program)) => here += &line.replacen(program, "/usr/bin/true", 1),
+            ("" | "programs-elsewhere" | "certificate-elsewhere", _) => here += line,
+            (other, _) => panic!("{other}"),
+        }
+        here.push('\n');
+        if mark == "programs-elsewhere" && line == "[services]" {
+            here += "systemctl = \"/usr/bin/true\"\njournalctl = \"/usr/bin/true\"\n";
+        }
+    }
+    here
 }
 
 #[test]

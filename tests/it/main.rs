@@ -29,6 +29,7 @@ mod owners;
 mod package;
 mod passwords;
 mod reference;
+mod registry;
 mod reload;
 mod scopes;
 mod services;

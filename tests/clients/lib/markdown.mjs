@@ -25,7 +25,7 @@ export function pattern(output) {
   return new RegExp(`^${lines.join('\n')}$`);
 }
 
-function* fences(markdown) {
+export function* fences(markdown) {
   const lines = markdown.split('\n');
   for (let at = 0; at < lines.length; at += 1) {
     const info = /^```(\S.*)$/.exec(lines[at])?.[1];
