@@ -40,7 +40,10 @@ fn faults(entry: &Value) -> Vec<String> {
     for package in packages {
         let identifier = text(package, "identifier");
         check(text(package, "registryType") == "mcpb", "registryType");
-        check(identifier.starts_with("https://github.com/") && identifier.ends_with(".mcpb"), "identifier: a release's file");
+        check(
+            identifier.starts_with("https://github.com/") && identifier.split('/').next_back() == Some("perchd.mcpb"),
+            "identifier: a release's file",
+        );
         check(identifier.contains(&format!("/v{}/", env!("CARGO_PKG_VERSION"))), "identifier: of this version");
         check(text(package, "version") == env!("CARGO_PKG_VERSION"), "package: the version, and no range of versions");
         let hash = text(package, "fileSha256");

@@ -81,7 +81,10 @@ fn entries(text: &str) -> Vec<(String, String)> {
             is_open = true;
         } else if let (Some(more), true) = (line.strip_prefix(&" ".repeat(COLUMN)), is_open) {
             let (_, about) = entries.last_mut().unwrap();
-            *about = format!("{about} {more}").trim().to_owned();
+            if !about.is_empty() {
+                about.push(' ');
+            }
+            about.push_str(more);
         } else {
             is_open = false;
         }

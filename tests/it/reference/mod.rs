@@ -194,7 +194,7 @@ fn the_manual_tells_every_key_that_is_read_and_no_other() {
     read_by_code.extend(declared);
     let mut told = keys::told_by(&read("src/manual/configuration.md"));
     told.extend(keys::told_by(&read("src/manual/commands.md")).into_iter().filter(|(table, _)| !table.is_empty()));
-    assert!(read_by_code.values().map(std::collections::BTreeSet::len).sum::<usize>() > 100);
+    assert!(read_by_code.values().map(BTreeSet::len).sum::<usize>() > 100);
     assert_eq!(keys::missing(&told, &read_by_code), [], "keys that are read, and stand nowhere in the manual");
     assert_eq!(keys::missing(&read_by_code, &told), [], "keys that stand in the manual, and nothing reads");
 }

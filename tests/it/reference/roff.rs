@@ -52,17 +52,20 @@ impl<'a> Page<'a> {
             self.end_paragraph();
             self.text.push_str(".IP \\(bu 2\n");
             self.is_indented = true;
-            self.paragraph = item.to_owned();
+            item.clone_into(&mut self.paragraph);
         } else if let Some((number, item)) = numbered {
             self.end_paragraph();
             let _ = writeln!(self.text, ".IP {number}. 4");
             self.is_indented = true;
-            self.paragraph = item.to_owned();
+            item.clone_into(&mut self.paragraph);
         } else {
             if self.paragraph.is_empty() && !self.is_item() {
                 self.begin_paragraph();
             }
-            self.paragraph = format!("{} {}", self.paragraph, line.trim()).trim().to_owned();
+            if !self.paragraph.is_empty() {
+                self.paragraph.push(' ');
+            }
+            self.paragraph += line.trim();
         }
     }
 
@@ -81,12 +84,12 @@ impl<'a> Page<'a> {
         for (at, cell) in cells.iter().enumerate().skip(1).filter(|(_, cell)| !cell.is_empty()) {
             let name = head.get(at).copied().unwrap_or_default();
             let is_needed = ["needed", "must be there", "it must be given"].contains(cell);
-            told += &if name.starts_with("without") && is_needed {
-                "Needed. ".to_owned()
+            let _ = if name.starts_with("without") && is_needed {
+                write!(told, "Needed. ")
             } else if name.starts_with("without") || name == "for" {
-                format!("{}{}: {cell}. ", name[..1].to_uppercase(), &name[1..])
+                write!(told, "{}{}: {cell}. ", name[..1].to_uppercase(), &name[1..])
             } else {
-                format!("{cell}. ")
+                write!(told, "{cell}. ")
             };
         }
         self.line(&inline(told.trim(), "\\fR"));
@@ -144,18 +147,18 @@ fn inline(text: &str, plain: &str) -> String {
         let (before, mark) = rest.split_at(at);
         out += &escaped(before);
         if let Some((code, after)) = mark.strip_prefix("```` ").and_then(|mark| mark.split_once(" ````")) {
-            out += &format!("\\fB{}{plain}", escaped(code));
+            let _ = write!(out, "\\fB{}{plain}", escaped(code));
             rest = after;
         } else if let Some((code, after)) = mark.strip_prefix('`').and_then(|mark| mark.split_once('`')) {
-            out += &format!("\\fB{}{plain}", escaped(code));
+            let _ = write!(out, "\\fB{}{plain}", escaped(code));
             rest = after;
         } else if let Some((strong, after)) = mark.strip_prefix("**").and_then(|mark| mark.split_once("**")) {
-            out += &format!("\\fB{}{plain}", inline(strong, "\\fB"));
+            let _ = write!(out, "\\fB{}{plain}", inline(strong, "\\fB"));
             rest = after;
         } else if let Some((label, target, after)) = link(mark) {
             out += &inline(label, plain);
             if target.starts_with("http") {
-                out += &format!(" <{}>", escaped(target));
+                let _ = write!(out, " <{}>", escaped(target));
             }
             rest = after;
         } else {
