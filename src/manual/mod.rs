@@ -24,6 +24,9 @@ pub mod boards {}
 #[doc = include_str!("library.md")]
 pub mod library {}
 
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
+
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 

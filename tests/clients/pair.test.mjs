@@ -1,4 +1,5 @@
-// The picture that `perchd pair` draws at a terminal: what a telephone reads in it is the page for a code.
+// What perchd shows at a terminal and nowhere else: the picture of `perchd pair`, in which a telephone reads the page for a code, and
+// word of what takes its time.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -39,8 +40,31 @@ test('this test tells a picture from one that is damaged', { timeout }, async (t
   assert.equal(look(drawn.filter((_, index) => index % 2)), null);
 });
 
+test('who wants no colours gets a picture without', { timeout }, async (t) => {
+  const shown = await pair(t, 'public = ["https://greenhouse.example"]\n', { NO_COLOR: '1' });
+  assert.match(shown, /[▀▄█]/);
+  assert.doesNotMatch(shown, /\x1b/);
+});
+
+test('a terminal is told what takes its time, and a pipe is not', { timeout }, async (t) => {
+  const state = await folder(t);
+  const command = `echo 'four words of mine' | '${binary}' passwd anna --stdin --state '${state}'`;
+  const env = { ...process.env, HOME: state, XDG_CONFIG_HOME: state };
+  const terminal = new Program(t, 'script', ['--quiet', '--return', '--command', command, '/dev/null'], { name: 'perchd passwd', env });
+  assert.equal((await terminal.finish(30)).code, 0);
+  // It is there, and is taken back before anything else is said.
+  const [before, after] = terminal.stdout.split('\r\x1b[K');
+  assert.match(before, /how much work this board can do/);
+  assert.match(after, /\[auth\.users\.anna\]/);
+
+  const pipe = new Program(t, 'bash', ['-c', command], { name: 'perchd passwd in a pipe', env });
+  assert.equal((await pipe.finish(30)).code, 0);
+  assert.match(pipe.stdout, /^\[auth\.users\.anna\]\npassword = /);
+  assert.doesNotMatch(pipe.stderr, /\x1b|how much work/);
+});
+
 /** What a terminal shows of `perchd pair`, escape sequences included. */
-async function pair(t, more) {
+async function pair(t, more, env = {}) {
   const state = await folder(t);
   const config = path.join(state, 'perchd.toml');
   await writeFile(config, `${more}[auth]\nmode = "pairing"\n`);
@@ -48,7 +72,10 @@ async function pair(t, more) {
   // It takes connections a moment before it takes commands.
   await until('the greeting of perchd', 20, () => program.stdout.includes('Open http'));
   const command = `'${binary}' pair --config '${config}' --state '${state}'`;
-  const terminal = new Program(t, 'script', ['--quiet', '--return', '--command', command, '/dev/null'], { name: 'perchd pair' });
+  const terminal = new Program(t, 'script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    name: 'perchd pair',
+    env: { ...process.env, NO_COLOR: '', ...env },
+  });
   assert.equal((await terminal.finish(20)).code, 0);
   return terminal.stdout.replaceAll('\r\n', '\n');
 }
