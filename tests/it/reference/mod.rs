@@ -93,6 +93,17 @@ fn the_manual_the_man_pages_and_the_shells_are_made_of_one_source() {
     current("cross/completions/perchd.fish", &shells::fish(&verbs));
 }
 
+/// The sources of a command: its file, and those of a folder of its name.
+fn sources(verb: &str) -> String {
+    let cli = root().join("src/cli");
+    let folder = fs::read_dir(cli.join(verb)).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let files = folder.chain([cli.join(format!("{verb}.rs"))]).filter(|file| file.is_file());
+    let text: String =
+        files.map(|file| fs::read_to_string(file).unwrap().split("#[cfg(test)]").next().unwrap().to_owned()).collect();
+    assert!(!text.is_empty(), "{verb} has no file of its own");
+    text
+}
+
 /// What a source says in quotes, and could be the name of an option.
 fn literals(source: &str) -> BTreeSet<&str> {
     let code = source.split("#[cfg(test)]").next().unwrap();
@@ -119,7 +130,7 @@ fn help_tells_every_command_and_option_that_the_program_reads_and_no_other() {
 
     let mut wrong = Vec::new();
     for verb in &verbs {
-        let own = read(format!("src/cli/{}.rs", verb.name));
+        let own = sources(&verb.name);
         let mut candidates = literals(&own);
         candidates.extend(literals(&commands));
         candidates.extend(verb.options.iter().map(|option| option.name.as_str()));

@@ -86,7 +86,7 @@ impl<'a> Page<'a> {
             let is_needed = ["needed", "must be there", "it must be given"].contains(cell);
             let _ = if name.starts_with("without") && is_needed {
                 write!(told, "Needed. ")
-            } else if name.starts_with("without") || name == "for" {
+            } else if name == "for" || (at > 1 && !["", "means"].contains(&name)) {
                 write!(told, "{}{}: {cell}. ", name[..1].to_uppercase(), &name[1..])
             } else {
                 write!(told, "{cell}. ")
