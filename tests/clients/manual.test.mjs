@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { fences } from './lib/markdown.mjs';
 import { binary, folder, Perchd } from './lib/perchd.mjs';
 import { Program } from './lib/program.mjs';
+import { until } from './lib/wait.mjs';
 
 const manual = path.join(import.meta.dirname, '../../src/manual');
 const blocks = [...fences(await readFile(path.join(manual, 'clients.md'), 'utf8'))];
@@ -27,6 +28,8 @@ for (const [info, { name, command, prints }] of Object.entries(languages)) {
     assert.ok(block && more.length === 0, 'there is one');
     assert.ok(command, 'PYTHON_MCP is a Python with the package mcp');
     const server = await Perchd.start(t);
+    // It takes connections a moment before it takes commands.
+    await until('the greeting of perchd', 20, () => server.program.stdout.includes('Open http'));
     const words = ['token', 'new', '--scope', 'math', '--ttl', '1h', '--name', 'meter', '--state', server.state];
     const { stdout } = await promisify(execFile)(binary, words);
     // Node looks for packages beside the file.
