@@ -5,20 +5,34 @@ pub const BUILD_UNIX_SECS: u64 = 1_795_392_000;
 
 // ── connections ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Open sockets. A Pi Zero holds them in 4 MB; one more is answered 503 and closed.
+/// Open sockets, where the owner says nothing. A Pi Zero holds them in 4 MB; one more is answered 503 and closed.
 pub const CONNECTIONS: usize = 320;
-/// Open event streams (`GET /sse`, `GET /mcp`). mcp-remote holds two or three; one more is answered 503.
+/// The most that he may say: a small server that stands before many boards.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Files that stay free for tools, commands and the state, where the system lets the process open only so many.
+pub const FILES_SPARED: usize = 24;
+/// Open event streams, where the owner says nothing. mcp-remote holds two or three; one more is answered 503.
 pub const STREAMS: usize = 256;
+/// The most that he may say. Each takes a connection, and a kilobyte; over TLS, twelve.
+pub const STREAMS_MAX: usize = 4096;
 /// A request's head must be here after this time, and an idle connection is closed after it.
 pub const HEAD_SECS: u64 = 20;
-/// The largest head. Tokens and sessions together take 1 KiB; hyper answers 431 beyond.
+/// The largest head, where the owner says nothing. Tokens and sessions together take 1 KiB; hyper answers 431 beyond.
 pub const HEAD_BYTES: usize = 16 * 1024;
+/// The least that he may say: hyper takes no less.
+pub const HEAD_BYTES_MIN: usize = 8 * 1024;
+/// The most that he may say: a proxy adds to a head, but not so much.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A request's body must be here after this time.
 pub const BODY_SECS: u64 = 20;
 /// A peer that takes nothing for this long is dropped, whether it reads an answer or a stream.
 pub const WRITE_SECS: u64 = 20;
-/// The largest MCP message, with or without Content-Length.
+/// The largest MCP message, with or without Content-Length, where the owner says nothing.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// The least that he may say: what clients say of themselves must go in.
+pub const BODY_BYTES_MIN: usize = 8 * 1024;
+/// The most that he may say. Only who has signed in can send one, but he can send several.
+pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// TLS handshakes under way. When full, the oldest is cut off: an honest one takes milliseconds, and whoever opens many
 /// and leaves them there pushes out his own.
 pub const HANDSHAKES: usize = 32;
@@ -40,8 +54,12 @@ pub const FORM_BYTES: usize = 8 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// A comment on each idle stream: clients and proxies cut what is silent for 60 to 300 s.
 pub const KEEP_ALIVE_SECS: u64 = 20;
-/// What waits for a reader of a stream; one that falls further behind is cut off and connects anew.
+/// What waits for a reader of a stream, where the owner says nothing; one that falls further behind is cut off.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
+/// The least that he may say: a list of tools is 30 KB.
+pub const OUTBOX_BYTES_MIN: usize = 32 * 1024;
+/// The most that he may say.
+pub const OUTBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// After SIGTERM, who has a connection may still send the request that was on its way, and gets its answer.
 pub const LAST_CALL_MS: u64 = 500;
 /// After SIGTERM, what is still going on is cut off.
@@ -67,8 +85,6 @@ pub const COMPLETIONS: usize = 100;
 pub const REPLAYS: usize = 16;
 /// Rounds of keep-alive after which such an answer is forgotten, once it is complete: a minute.
 pub const REPLAY_ROUNDS: u32 = 3;
-/// Sessions whose log level is remembered. When full, the oldest falls back to `info`.
-pub const LOG_LEVELS: usize = 64;
 /// Resources that all sessions together watch. When full, the oldest watch is forgotten.
 pub const WATCHES: usize = 512;
 /// Resources that one session watches. When full, its oldest watch is forgotten.
@@ -85,15 +101,19 @@ pub const LIST_TTL_MS: u64 = 60_000;
 pub const BATCH: usize = 32;
 /// Where the buffer of a reply starts; most fit without growing.
 pub const REPLY_BYTES: usize = 256;
-/// Calls that run at once, over all callers; one more gets a tool error.
+/// Calls that run at once, over all callers, where the owner says nothing; one more gets a tool error.
 pub const CALLS: usize = 64;
+/// The most that he may say.
+pub const CALLS_MAX: usize = 256;
 /// A tool without a deadline of its own gets this one. Claude gives up after 300 s.
 pub const CALL_SECS: u64 = 60;
 /// A session of Streamable HTTP, from its beginning. Clients initialize anew after it.
 pub const SESSION_SECS: u64 = 30 * 24 * 3600;
-/// Sessions that were ended by DELETE and are remembered as such. When full, the oldest is forgotten: a session is no
-/// proof of anything, so that one which comes back to life does no harm.
-pub const ENDED_SESSIONS: usize = 256;
+/// Sessions that were ended by DELETE, and log levels of others, that are remembered where the owner says nothing. When full,
+/// the oldest is forgotten: a session is no proof of anything, so that one which comes back to life does no harm.
+pub const SESSIONS: usize = 256;
+/// The most that he may say: each request looks at all of them.
+pub const SESSIONS_MAX: usize = 1024;
 /// Tasks that are kept at once, the finished ones included. When full, the oldest that was cancelled is forgotten; where
 /// there is none, a call that must be a task is refused, and one that may be is answered like any other.
 pub const TASKS: usize = 256;

@@ -73,6 +73,10 @@ fn effective(config: &Config, certificate_ends: Option<u64>, catalog: &Catalog) 
     let Lifetimes { access_secs, refresh_secs } = config.tokens;
     let (access, refresh) = (when::spoken(access_secs), when::spoken(refresh_secs));
     let _ = writeln!(text, "Tokens last    {access}, renewed for {refresh}");
+    text.push_str("Limits\n");
+    for (name, limit) in config.limits.named() {
+        let _ = writeln!(text, "  {name:<24} {limit}");
+    }
     tools(&mut text, catalog);
     text
 }

@@ -148,8 +148,14 @@ pub(super) struct ServicesTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LimitsTable {
     pub(super) connections: Option<Placed<usize>>,
+    pub(super) connections_per_address: Option<Placed<usize>>,
     pub(super) streams: Option<Placed<usize>>,
+    pub(super) streams_per_subject: Option<Placed<usize>>,
+    pub(super) sessions: Option<Placed<usize>>,
     pub(super) calls: Option<Placed<usize>>,
+    pub(super) body_bytes: Option<Placed<usize>>,
+    pub(super) header_bytes: Option<Placed<usize>>,
+    pub(super) outbox_bytes: Option<Placed<usize>>,
 }
 
 /// `[gpio.NAME]`.

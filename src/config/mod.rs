@@ -6,6 +6,7 @@ pub(crate) mod declared;
 mod file;
 pub(crate) mod gpio;
 pub(crate) mod i2c;
+mod limits;
 mod places;
 mod read;
 pub(crate) mod services;
@@ -17,11 +18,11 @@ pub use confirm::{Confirm, Confirmed};
 pub use declared::Declared;
 pub use gpio::Gpio;
 pub use i2c::Device;
+pub use limits::Limits;
 pub use places::{FILE, find, place};
 pub(crate) use read::user_name;
 
 use crate::error::{Error, Exit};
-use crate::limits;
 pub use crate::oauth::{Lifetimes, User};
 pub use services::Services;
 use std::fmt;
@@ -107,23 +108,6 @@ impl fmt::Display for PemFile {
             write!(f, "{place}: ")?;
         }
         self.path.display().fmt(f)
-    }
-}
-
-/// How much the board gives at once. What it could give at most stands in [`limits`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open sockets; at most [`limits::CONNECTIONS`].
-    pub connections: usize,
-    /// Open event streams; at most [`limits::STREAMS`].
-    pub streams: usize,
-    /// Calls that run at the same time; at most [`limits::CALLS`].
-    pub calls: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { connections: limits::CONNECTIONS, streams: limits::STREAMS, calls: limits::CALLS }
     }
 }
 

@@ -1,8 +1,8 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
 use super::declared::{Declared, Tables};
-use super::file::{AuthTable, File, LimitsTable, Named, Placed, TlsTable, TokensTable, UserTable};
-use super::{Auth, Config, Lifetimes, Limits, PemFile, Tls, User, names_of, text, tree};
+use super::file::{AuthTable, File, Named, Placed, TlsTable, TokensTable, UserTable};
+use super::{Auth, Config, Lifetimes, PemFile, Tls, User, names_of, text, tree};
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
@@ -170,23 +170,6 @@ impl Source<'_> {
 
     fn pem(&self, path: &Placed<PathBuf>) -> Result<PemFile, Error> {
         Ok(PemFile { path: self.absolute(path)?, place: Some(self.place(Some(path.span()))) })
-    }
-
-    fn limits(&self, table: &LimitsTable) -> Result<Limits, Error> {
-        let most = Limits::default();
-        let within = |value: &Option<Placed<usize>>, most: usize| match value {
-            None => Ok(most),
-            Some(value) if (1..=most).contains(value.get_ref()) => Ok(*value.get_ref()),
-            Some(value) => {
-                let what = format!("{} is not between 1 and {most}", value.get_ref());
-                Err(self.fault(value.span(), what, "The upper bound is what a Pi Zero has memory for."))
-            }
-        };
-        Ok(Limits {
-            connections: within(&table.connections, most.connections)?,
-            streams: within(&table.streams, most.streams)?,
-            calls: within(&table.calls, most.calls)?,
-        })
     }
 
     pub(super) fn absolute(&self, path: &Placed<PathBuf>) -> Result<PathBuf, Error> {

@@ -52,10 +52,11 @@ impl Event {
 }
 
 /// What waits for one reader. The writer never waits: a reader that falls too far behind is cut off.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     events: RefCell<VecDeque<Event>>,
     bytes: Cell<usize>,
+    bytes_max: usize,
     waker: RefCell<Option<Waker>>,
     state: Cell<State>,
     /// How its writer gets on.
@@ -101,14 +102,35 @@ enum State {
     Cut,
 }
 
+impl Default for Outbox {
+    fn default() -> Self {
+        Outbox::new(limits::OUTBOX_BYTES)
+    }
+}
+
 impl Outbox {
+    /// One for so many bytes.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Outbox {
+            events: RefCell::default(),
+            bytes: Cell::default(),
+            bytes_max,
+            waker: RefCell::default(),
+            state: Cell::default(),
+            stall: Cell::default(),
+            reader: Cell::default(),
+            is_released: Cell::default(),
+            past: RefCell::default(),
+        }
+    }
+
     /// Puts an event at the end. Nothing goes into a closed outbox.
     pub(crate) fn push(&self, event: Event) {
         if self.state.get() != State::Open {
             return;
         }
         let bytes = self.bytes.get() + event.len();
-        if bytes > limits::OUTBOX_BYTES && !self.events.borrow().is_empty() {
+        if bytes > self.bytes_max && !self.events.borrow().is_empty() {
             log::info!("a reader fell {bytes} bytes behind and is cut off");
             return self.cut();
         }
@@ -265,7 +287,7 @@ impl Outbox {
         frame.extend_from_slice(&event.frame());
         past.bytes += event.len();
         past.events.push_back((past.last, event));
-        while past.bytes > limits::OUTBOX_BYTES {
+        while past.bytes > self.bytes_max {
             let Some((_, oldest)) = past.events.pop_front() else { break };
             past.bytes -= oldest.len();
         }

@@ -37,15 +37,14 @@ use crate::http::replay::Replays;
 use crate::http::run::{Calls, Owner};
 use crate::http::stream::{Name, Streams};
 use crate::http::way::Asks;
-use crate::limits;
 use crate::mcp::{Engine, Implementation, Peer, Session};
 use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
 use bytes::Bytes;
-use heapless::Deque;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -141,9 +140,9 @@ pub(crate) struct Service {
     asks: Asks,
     replays: Replays,
     /// From which level on sessions want lines for their log, where they have said so.
-    levels: RefCell<Deque<(u64, Level), { limits::LOG_LEVELS }>>,
+    levels: RefCell<VecDeque<(u64, Level)>>,
     next_call: Cell<u64>,
-    ended: RefCell<Deque<u64, { limits::ENDED_SESSIONS }>>,
+    ended: RefCell<VecDeque<u64>>,
 }
 
 impl Service {
@@ -187,7 +186,7 @@ impl Service {
                 Error::new(Exit::Config, fault.to_string()).at("revoked").remedy(remedy)
             })?;
         }
-        service.streams.limit(service.config().limits.streams);
+        service.streams.limit(service.config().limits);
         let service = Rc::new(service);
         service.approvals.connect(approvals::Here(Rc::downgrade(&service)));
         if let Some(changes) = changes {
@@ -209,7 +208,7 @@ impl Service {
         config.listen.iter().try_for_each(|address| config.check(*address))?;
         let hosts = Hosts::new(&config, &self.addresses);
         self.authority.reload(settings(&config, &catalog, &hosts));
-        self.streams.limit(config.limits.streams);
+        self.streams.limit(config.limits);
         self.hosts.replace(Rc::new(hosts));
         self.offer(catalog);
         let before = self.config.replace(Rc::new(config));
@@ -277,10 +276,7 @@ impl Service {
             *known = level;
             return;
         }
-        if levels.is_full() {
-            levels.pop_front();
-        }
-        let _ = levels.push_back((nonce, level));
+        remember(&mut levels, (nonce, level), self.config().limits.sessions);
     }
 
     /// An owner for one call, where there is no session to own it.
@@ -331,17 +327,21 @@ impl Service {
     fn end_session(&self, nonce: u64) {
         self.streams.end(Name::Mcp(nonce));
         self.streams.forget_watches(Name::Mcp(nonce));
-        let mut ended = self.ended.borrow_mut();
-        if ended.is_full() {
-            ended.pop_front();
-        }
-        let _ = ended.push_back(nonce);
+        remember(&mut self.ended.borrow_mut(), nonce, self.config().limits.sessions);
     }
 
     /// Whether a session was ended by its client.
     fn is_ended(&self, nonce: u64) -> bool {
         self.ended.borrow().iter().any(|ended| *ended == nonce)
     }
+}
+
+/// Puts one more into a table of at most so many; the oldest make room.
+fn remember<T>(table: &mut VecDeque<T>, one: T, most: usize) {
+    while table.len() >= most {
+        table.pop_front();
+    }
+    table.push_back(one);
 }
 
 /// What the authorization server must know of a configuration.

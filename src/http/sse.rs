@@ -30,10 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// that was agreed on it says in a header.
 pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Rc<Stream>, Reply> {
     let id: [u8; 16] = service.world().bytes();
-    let stream = service
-        .streams
-        .open(Name::Sse(id), principal, service.authority.epoch())
-        .ok_or_else(|| reply::busy("All event streams are taken"))?;
+    let stream = service.streams.open(Name::Sse(id), principal, service.authority.epoch()).map_err(reply::busy)?;
     if let Ok(Some(revision)) = streamable::revision(headers) {
         stream.peer.replace(Peer::stranger(revision));
     }
@@ -51,9 +48,9 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
     if !streamable::is_json(&head.headers) {
         return streamable::unsupported(&head.headers);
     }
-    let body = match body::read(body, limits::BODY_BYTES).await {
+    let body = match body::read(body, service.config().limits.body_bytes).await {
         Ok(body) => body,
-        Err(fault) => return streamable::unread(&head.headers, fault),
+        Err(fault) => return streamable::unread(service, &head.headers, fault),
     };
     let refusal = match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),

@@ -122,11 +122,11 @@ impl Drop for GivenUp {
 
 fn listen(service: &Rc<Service>, principal: &Principal, version: Version, subscription: Subscription) -> Answer {
     match service.streams.listen(subscription, principal, service.authority.epoch()) {
-        Some(outbox) => {
+        Ok(outbox) => {
             let held = Box::new(Left(Rc::clone(&outbox)));
             Answer::Stream(Opening { outbox, held, version, origin: None })
         }
-        None => Answer::Reply(reply::busy("All event streams are taken")),
+        Err(full) => Answer::Reply(reply::busy(full)),
     }
 }
 

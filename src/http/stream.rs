@@ -1,5 +1,6 @@
 //! The event streams that are open, of both transports, and the sessions that hang on them.
 
+use crate::config::Limits;
 use crate::http::event::{Event, Outbox};
 use crate::http::run::Owner;
 use crate::limits;
@@ -8,12 +9,11 @@ use crate::principal::{ClientTag, GrantId, Principal, Standing};
 use crate::tool::Change;
 use bytes::Bytes;
 use heapless::String as Bounded;
-use heapless::index_map::FnvIndexMap;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 /// What a stream is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Name {
     /// `GET /sse`: the session that lives and dies with it.
     Sse([u8; 16]),
@@ -42,17 +42,17 @@ pub(crate) struct Stream {
     pub(crate) peer: RefCell<Peer>,
 }
 
-/// The open streams, by name.
+/// The open streams.
 #[derive(Default)]
 pub(crate) struct Streams {
-    open: RefCell<FnvIndexMap<Name, Rc<Stream>, { limits::STREAMS }>>,
+    /// By name.
+    open: RefCell<Vec<Rc<Stream>>>,
     /// Which session watches which resource.
     watches: RefCell<Vec<(Name, String)>>,
     listeners: RefCell<Vec<Listener>>,
     /// Answers that are streams of their own, and need their keep-alive too.
     answers: RefCell<Vec<Weak<Outbox>>>,
-    /// As many as there may be, where that is fewer than there could be.
-    most: Cell<Option<usize>>,
+    limits: Cell<Limits>,
 }
 
 /// Who opened a stream: by which sign-in, and in which epoch of revocation.
@@ -77,57 +77,78 @@ impl Opener {
 
 impl Streams {
     /// Opens no more than so many at once. Those that are open stay.
-    pub(crate) fn limit(&self, streams: usize) {
-        self.most.set(Some(streams));
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.limits.set(limits);
     }
 
-    fn has_room(&self, open: usize) -> bool {
-        self.most.get().is_none_or(|most| open < most)
+    /// Whether one more may be opened by this person; if not, why.
+    fn room(&self, subject: &str) -> Result<(), &'static str> {
+        let (open, mut listeners) = (self.open.borrow(), self.listeners.borrow_mut());
+        listeners.retain(|listener| !listener.outbox.is_closed());
+        if open.len() + listeners.len() >= self.limits.get().streams {
+            return Err("All event streams are taken");
+        }
+        let openers = open.iter().map(|stream| &stream.opener).chain(listeners.iter().map(|listener| &listener.opener));
+        if openers.filter(|opener| opener.subject == subject).count() >= self.limits.get().streams_per_subject {
+            return Err("This user has as many event streams as one may have");
+        }
+        Ok(())
     }
 
     /// Opens a stream. One of the same name that is open already ends: the client has lost it.
     ///
-    /// `None` when there are as many as there may be.
-    pub(crate) fn open(&self, name: Name, principal: &Principal, epoch: u32) -> Option<Rc<Stream>> {
-        if !self.has_room(self.open.borrow().len()) && !self.open.borrow().contains_key(&name) {
-            return None;
+    /// # Errors
+    /// When there are as many as there may be: what there are too many of.
+    pub(crate) fn open(&self, name: Name, principal: &Principal, epoch: u32) -> Result<Rc<Stream>, &'static str> {
+        let place = self.place(name);
+        if place.is_err() {
+            self.room(&principal.subject)?;
         }
         let stream = Rc::new(Stream {
             name,
-            outbox: Rc::default(),
+            outbox: Rc::new(self.outbox()),
             opener: Opener::new(principal, epoch),
             peer: RefCell::new(Peer::stranger(Revision::V2024_11_05)),
         });
-        let older = self.open.borrow_mut().insert(name, Rc::clone(&stream)).ok()?;
-        if let Some(older) = older {
-            older.outbox.close();
+        let mut open = self.open.borrow_mut();
+        match place {
+            Ok(place) => std::mem::replace(&mut open[place], Rc::clone(&stream)).outbox.close(),
+            Err(place) => open.insert(place, Rc::clone(&stream)),
         }
-        Some(stream)
+        Ok(stream)
+    }
+
+    /// An outbox of the size that holds now.
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::new(self.limits.get().outbox_bytes)
+    }
+
+    /// Where a stream of this name is, or would be.
+    fn place(&self, name: Name) -> Result<usize, usize> {
+        self.open.borrow().binary_search_by_key(&name, |stream| stream.name)
     }
 
     /// The stream `name`, if it belongs to the sign-in of `principal`.
     pub(crate) fn find(&self, name: Name, principal: &Principal) -> Option<Rc<Stream>> {
-        self.open.borrow().get(&name).filter(|stream| stream.opener.grant == principal.grant).cloned()
+        let place = self.place(name).ok()?;
+        self.open.borrow().get(place).filter(|stream| stream.opener.grant == principal.grant).cloned()
     }
 
     /// The stream on which this owner's calls hang.
     #[cfg(feature = "tasks")]
     pub(crate) fn of(&self, owner: Owner) -> Option<Rc<Stream>> {
-        self.open.borrow().values().find(|stream| stream.name.owner() == owner).cloned()
+        self.open.borrow().iter().find(|stream| stream.name.owner() == owner).cloned()
     }
 
     /// Forgets a stream that has ended, unless a newer one has taken its name.
     pub(crate) fn forget(&self, stream: &Rc<Stream>) {
-        let mut open = self.open.borrow_mut();
-        if open.get(&stream.name).is_some_and(|newest| Rc::ptr_eq(newest, stream)) {
-            open.swap_remove(&stream.name);
-        }
+        self.open.borrow_mut().retain(|newest| !Rc::ptr_eq(newest, stream));
     }
 
     /// Ends a stream from this side.
     pub(crate) fn end(&self, name: Name) {
-        if let Some(stream) = self.open.borrow_mut().swap_remove(&name) {
-            stream.outbox.close();
+        if let Ok(place) = self.place(name) {
+            self.open.borrow_mut().remove(place).outbox.close();
         }
     }
 
@@ -138,7 +159,7 @@ impl Streams {
 
     /// One round of keep-alive, every [`limits::KEEP_ALIVE_SECS`].
     pub(crate) fn keep_alive(&self) {
-        self.open.borrow().values().for_each(|stream| stream.outbox.keep_alive());
+        self.open.borrow().iter().for_each(|stream| stream.outbox.keep_alive());
         self.answers.borrow_mut().retain(|outbox| {
             outbox.upgrade().is_some_and(|outbox| {
                 outbox.keep_alive();
@@ -171,23 +192,29 @@ impl Streams {
         self.watches.borrow_mut().retain(|watch| watch.0 != name);
     }
 
-    /// Opens a stream for word of changes; `None` when there are as many as there may be.
-    pub(crate) fn listen(&self, subscription: Subscription, principal: &Principal, epoch: u32) -> Option<Rc<Outbox>> {
-        let mut listeners = self.listeners.borrow_mut();
-        listeners.retain(|listener| !listener.outbox.is_closed());
-        (listeners.len() < limits::STREAMS && self.has_room(listeners.len())).then(|| {
-            let outbox = Rc::<Outbox>::default();
-            outbox.push(Event::Message(subscription.acknowledged().into()));
-            self.watch_answer(&outbox);
-            listeners.push(Listener { subscription, opener: Opener::new(principal, epoch), outbox: Rc::clone(&outbox) });
-            outbox
-        })
+    /// Opens a stream for word of changes.
+    ///
+    /// # Errors
+    /// When there are as many as there may be: what there are too many of.
+    pub(crate) fn listen(
+        &self,
+        subscription: Subscription,
+        principal: &Principal,
+        epoch: u32,
+    ) -> Result<Rc<Outbox>, &'static str> {
+        self.room(&principal.subject)?;
+        let outbox = Rc::new(self.outbox());
+        outbox.push(Event::Message(subscription.acknowledged().into()));
+        self.watch_answer(&outbox);
+        let opener = Opener::new(principal, epoch);
+        self.listeners.borrow_mut().push(Listener { subscription, opener, outbox: Rc::clone(&outbox) });
+        Ok(outbox)
     }
 
     /// Tells everybody who wants to know of a change.
     pub(crate) fn tell(&self, change: &Change) {
         let message = Bytes::from(change_notification(change));
-        for stream in self.open.borrow().values() {
+        for stream in self.open.borrow().iter() {
             let is_wanted = match change {
                 Change::Resource(uri) => {
                     self.watches.borrow().iter().any(|(name, watched)| *name == stream.name && watched == uri)
@@ -207,7 +234,7 @@ impl Streams {
 
     /// Ends the streams of whom `is_over` says so.
     pub(crate) fn end_where(&self, is_over: impl Fn(&Standing<'_>) -> bool) {
-        for stream in self.open.borrow().values().filter(|stream| is_over(&stream.opener.standing())) {
+        for stream in self.open.borrow().iter().filter(|stream| is_over(&stream.opener.standing())) {
             stream.outbox.close();
         }
         for listener in self.listeners.borrow().iter().filter(|listener| is_over(&listener.opener.standing())) {
@@ -217,7 +244,7 @@ impl Streams {
 
     /// Ends every stream, letting out what waits.
     pub(crate) fn close(&self) {
-        self.open.borrow().values().for_each(|stream| stream.outbox.close());
+        self.open.borrow().iter().for_each(|stream| stream.outbox.close());
         self.listeners.borrow().iter().for_each(Listener::end);
     }
 }
@@ -261,9 +288,22 @@ mod tests {
     fn a_stream_more_than_the_bound_is_refused() {
         let streams = Streams::default();
         let held: Vec<_> = (0..limits::STREAMS as u64).map(|n| streams.open(Name::Mcp(n), &ada(), 0).unwrap()).collect();
-        assert!(streams.open(Name::Mcp(u64::MAX), &ada(), 0).is_none());
+        assert_eq!(streams.open(Name::Mcp(u64::MAX), &ada(), 0).unwrap_err(), "All event streams are taken");
         streams.forget(&held[7]);
-        assert!(streams.open(Name::Mcp(u64::MAX), &ada(), 0).is_some());
+        assert!(streams.open(Name::Mcp(u64::MAX), &ada(), 0).is_ok());
+    }
+
+    #[test]
+    fn one_person_leaves_streams_for_others() {
+        let streams = Streams::default();
+        streams.limit(Limits { streams: 4, streams_per_subject: 2, ..Limits::default() });
+        let mut bob = ada();
+        bob.subject = "bob".try_into().unwrap();
+        let _held = [1, 2].map(|n| streams.open(Name::Mcp(n), &ada(), 0).unwrap());
+        let refused = streams.open(Name::Mcp(3), &ada(), 0).unwrap_err();
+        assert_eq!(refused, "This user has as many event streams as one may have");
+        assert!(streams.open(Name::Mcp(2), &ada(), 0).is_ok(), "in the place of one that he has");
+        assert!(streams.open(Name::Sse([3; 16]), &bob, 0).is_ok());
     }
 
     #[test]

@@ -60,9 +60,9 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
     if !is_json(headers) {
         return Answer::Reply(unsupported(headers));
     }
-    let body = match body::read(body, limits::BODY_BYTES).await {
+    let body = match body::read(body, service.config().limits.body_bytes).await {
         Ok(body) => body,
-        Err(fault) => return Answer::Reply(unread(headers, fault)),
+        Err(fault) => return Answer::Reply(unread(service, headers, fault)),
     };
     let message = match mcp::read(&body) {
         Ok(Body::One(message)) => message,
@@ -306,7 +306,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
         return rest.map(Opened::Rest).ok_or_else(|| reply::method_not_allowed("POST, DELETE"));
     }
     let stream = service.streams.open(name, principal, service.authority.epoch());
-    stream.map(Opened::Stream).ok_or_else(|| reply::busy("All event streams are taken"))
+    stream.map(Opened::Stream).map_err(reply::busy)
 }
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
@@ -369,9 +369,10 @@ pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {
 }
 
 /// The answer to a body that could not be read.
-pub(crate) fn unread(headers: &HeaderMap, fault: Fault) -> Reply {
+pub(crate) fn unread(service: &Service, headers: &HeaderMap, fault: Fault) -> Reply {
+    let most = service.config().limits.body_bytes;
     let (status, message) = match fault {
-        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} bytes", limits::BODY_BYTES)),
+        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {most} bytes")),
         Fault::TooSlow => (StatusCode::REQUEST_TIMEOUT, format!("The body did not arrive within {} s", limits::BODY_SECS)),
         Fault::Broken => (StatusCode::BAD_REQUEST, "The body is malformed".to_owned()),
     };

@@ -40,7 +40,7 @@ pub(crate) struct Way {
 impl Way {
     /// Where events go.
     pub(crate) fn outbox(&self) -> &Rc<Outbox> {
-        self.outbox.get_or_init(Rc::default)
+        self.outbox.get_or_init(|| Rc::new(self.service.streams.outbox()))
     }
 
     fn send(&self, message: Vec<u8>) {

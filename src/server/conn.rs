@@ -53,7 +53,7 @@ where
     let pace = Rc::new(Pace::default());
     let answer = |request| answer(link, Rc::clone(service), Rc::clone(stop), Rc::clone(note), pace.begin(), request);
     let io = Patient { io: TokioIo::new(socket), patience: None };
-    let mut connection = Box::pin(builder().serve_connection(io, service_fn(answer)));
+    let mut connection = Box::pin(builder(service).serve_connection(io, service_fn(answer)));
     let mut over = pin!(stop.last_call());
     let mut too_slow = pin!(pace.too_slow(Duration::from_secs(limits::HEAD_SECS)));
     let mut is_over = false;
@@ -84,12 +84,12 @@ where
     is_taken.then(|| (Pin::into_inner(connection).into_parts().io.io.into_inner(), opening))
 }
 
-fn builder() -> Builder {
+fn builder(service: &Service) -> Builder {
     let mut builder = Builder::new();
     builder
         // Ours: hyper's takes a timer from the heap, sets it and puts it away with each request.
         .header_read_timeout(None)
-        .max_buf_size(limits::HEAD_BYTES)
+        .max_buf_size(service.config().limits.header_bytes)
         // Else hyper polls the socket, and allocates its read buffer anew, while a request runs.
         .half_close(true);
     builder

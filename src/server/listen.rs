@@ -1,12 +1,15 @@
 //! Accepting connections.
 
+use crate::config::Limits;
 use crate::error::{Error, Exit};
 use crate::http::{Link, Service};
+use crate::limits;
 use crate::server::conn;
 use crate::server::socket::Socket;
 use crate::server::stop::{Stop, Ticket};
 use crate::server::tls::{First, Tls};
 use crate::systemd;
+use rustix::process::{Resource, getrlimit};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -41,6 +44,20 @@ fn bind(address: SocketAddr) -> Result<StdListener, Error> {
     })
 }
 
+/// What `limits` come to where the system lets the process open only so many files: some are spared for tools and commands,
+/// which would fail without. It is too late to refuse a connection when there is no file left to accept it with.
+pub(crate) fn affordable(limits: Limits) -> Limits {
+    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    let connections = limits.connections.min(files.saturating_sub(limits::FILES_SPARED).max(1));
+    if connections < limits.connections {
+        log::warn!(
+            "only {connections} connections instead of {}: the process may open {files} files (LimitNOFILE=, ulimit -n)",
+            limits.connections
+        );
+    }
+    Limits { connections, ..limits }
+}
+
 /// Accepts connections until the server stops.
 pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, tls: Option<Rc<Tls>>, stop: Rc<Stop>) {
     let mut stopping = pin!(stop.begun());
@@ -62,16 +79,19 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, tls: Opt
 }
 
 fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, tls: Option<&Rc<Tls>>, stop: &Rc<Stop>) {
-    let Some(ticket) = stop.ticket() else {
+    let peer = peer.ip().to_canonical();
+    let Some(ticket) = stop.ticket(peer) else {
         log::warn!("as many connections are open as there may be: one more was turned away");
         let _ = socket.try_write(FULL);
+        // What has come already is taken: else the end of the connection would be a reset, before the answer is seen.
+        let _ = socket.try_read(&mut [0; 4096]);
         return;
     };
     // Answers are written whole: waiting for more to put into the same packet only delays them.
     let _ = socket.set_nodelay(true);
     // Gone already: nobody is there to be answered.
     let Ok(local) = socket.local_addr() else { return };
-    let link = Link { peer: peer.ip().to_canonical(), local: local.ip().to_canonical(), is_tls: false };
+    let link = Link { peer, local: local.ip().to_canonical(), is_tls: false };
     let (service, stop) = (Rc::clone(service), Rc::clone(stop));
     match tls {
         None => tokio::task::spawn_local(conn::serve(Socket::Plain(socket), link, service, stop, ticket)),

@@ -327,7 +327,6 @@ impl Bound {
                 systemd::stopping();
             };
             let connections = Rc::<Stop>::default();
-            connections.limit(service.config().limits.connections);
             if let Some((reload, hangup)) = reload.zip(hangup) {
                 tokio::task::spawn_local(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
@@ -366,6 +365,7 @@ async fn serve(
     until: impl Future<Output = ()>,
 ) {
     bank.hold(&service.config().gpio);
+    stop.limit(listen::affordable(service.config().limits));
     let accept = |listener| {
         let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
         tokio::task::spawn_local(accepting)

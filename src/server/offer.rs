@@ -7,6 +7,7 @@ use crate::error::{Error, Exit};
 use crate::http::Service;
 use crate::limits;
 use crate::principal::Scopes;
+use crate::server::listen;
 use crate::server::stop::Stop;
 use crate::server::tls::Tls;
 use crate::systemd;
@@ -146,7 +147,7 @@ impl Reload {
                 Ok(()) => log::info!("SIGHUP: the configuration was read anew"),
                 Err(error) => log::error!("SIGHUP: the configuration stays as it was: {error}"),
             }
-            stop.limit(service.config().limits.connections);
+            stop.limit(listen::affordable(service.config().limits));
             systemd::ready();
         }
     }

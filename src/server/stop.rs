@@ -1,8 +1,10 @@
 //! The end: no new connections, what was begun is finished, and who is still there after a while is cut off.
 
+use crate::config::Limits;
 use crate::limits;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -10,36 +12,39 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Tells every connection that the server stops, and counts those that are still there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stop {
-    /// As many as there may be.
-    most: Cell<usize>,
+    limits: Cell<Limits>,
     is_stopping: Cell<bool>,
     stopping: Notify,
     connections: Cell<usize>,
+    /// How many of them each neighbourhood has, in the order of the addresses.
+    neighbours: RefCell<Vec<(IpAddr, usize)>>,
     gone: Notify,
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        let (is_stopping, connections) = Default::default();
-        Stop { most: Cell::new(limits::CONNECTIONS), is_stopping, stopping: Notify::new(), connections, gone: Notify::new() }
-    }
 }
 
 impl Stop {
     /// Lets in no more than so many at once. Those that are there stay.
-    pub(crate) fn limit(&self, connections: usize) {
-        self.most.set(connections);
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.limits.set(limits);
     }
 
     /// Counts a connection for as long as the ticket lives; `None` when there are as many as there may be.
-    pub(crate) fn ticket(self: &Rc<Self>) -> Option<Ticket> {
-        let connections = self.connections.get();
-        (connections < self.most.get()).then(|| {
-            self.connections.set(connections + 1);
-            Ticket(Rc::clone(self))
-        })
+    pub(crate) fn ticket(self: &Rc<Self>, peer: IpAddr) -> Option<Ticket> {
+        let (connections, limits) = (self.connections.get(), self.limits.get());
+        if connections >= limits.connections {
+            return None;
+        }
+        let neighbourhood = neighbourhood(peer);
+        let is_bounded = !peer.is_loopback() || limits.connections_per_address.is_some();
+        let mut neighbours = self.neighbours.borrow_mut();
+        match neighbours.binary_search_by_key(&neighbourhood, |(address, _)| *address) {
+            Ok(place) if is_bounded && neighbours[place].1 >= limits.of_one_address() => return None,
+            Ok(place) => neighbours[place].1 += 1,
+            Err(place) => neighbours.insert(place, (neighbourhood, 1)),
+        }
+        self.connections.set(connections + 1);
+        Some(Ticket { stop: Rc::clone(self), neighbourhood })
     }
 
     /// How many connections there are.
@@ -94,13 +99,66 @@ impl Stop {
     }
 }
 
+/// Which addresses one stranger can have: with IPv6, he has a whole /64.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(_) => address,
+    }
+}
+
 /// One open connection.
 #[derive(Debug)]
-pub(crate) struct Ticket(Rc<Stop>);
+pub(crate) struct Ticket {
+    stop: Rc<Stop>,
+    neighbourhood: IpAddr,
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        self.0.gone.notify_one();
+        let stop = &self.stop;
+        let mut neighbours = stop.neighbours.borrow_mut();
+        if let Ok(place) = neighbours.binary_search_by_key(&self.neighbourhood, |(address, _)| *address) {
+            neighbours[place].1 -= 1;
+            if neighbours[place].1 == 0 {
+                neighbours.remove(place);
+            }
+        }
+        stop.connections.set(stop.connections.get() - 1);
+        stop.gone.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_leaves_connections_for_others() {
+        let stop = Rc::<Stop>::default();
+        stop.limit(Limits { connections: 6, ..Limits::default() });
+        let ticket = |address: &str| stop.ticket(address.parse().unwrap());
+        let mut held: Vec<_> = (0..3).map(|_| ticket("192.0.2.1").unwrap()).collect();
+        assert!(ticket("192.0.2.1").is_none(), "half of all is enough for one");
+        held.push(ticket("192.0.2.2").unwrap());
+        held.push(ticket("127.0.0.1").unwrap());
+        held.push(ticket("127.0.0.1").unwrap());
+        assert!(ticket("192.0.2.3").is_none() && stop.count() == 6, "all are taken");
+        held.clear();
+        assert!(stop.neighbours.borrow().is_empty() && stop.count() == 0);
+        held.extend((0..6).map(|_| ticket("127.0.0.1").unwrap()));
+        held.clear();
+        stop.limit(Limits { connections: 6, connections_per_address: Some(1), ..Limits::default() });
+        held.push(ticket("127.0.0.1").unwrap());
+        assert!(ticket("127.0.0.1").is_none(), "what the owner says holds for everybody");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let stop = Rc::<Stop>::default();
+        stop.limit(Limits { connections: 2, ..Limits::default() });
+        let ticket = |address: &str| stop.ticket(address.parse().unwrap());
+        let _held = ticket("2001:db8::1").unwrap();
+        assert!(ticket("2001:db8::ffff:1").is_none() && ticket("2001:db8:0:1::1").is_some());
     }
 }

@@ -59,6 +59,12 @@ fn everything_that_holds_is_shown() {
         "Signing in     users, pairing",
         "  user         anna: everything",
         "  user         ben@example.org: system:read",
+        "  connections              64",
+        "  connections_per_address  16",
+        "  streams_per_subject      8",
+        "  sessions                 16",
+        "  header_bytes             8192",
+        "  outbox_bytes             131072",
     ] {
         assert!(stdout.lines().any(|shown| shown == line), "{line}:\n{stdout}");
     }

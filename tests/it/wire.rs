@@ -41,6 +41,11 @@ impl Wire {
         Wire::over(TcpStream::connect(("127.0.0.1", port)).unwrap(), |socket| Box::new(socket))
     }
 
+    /// The same from another address of this machine.
+    pub(crate) fn from(address: &str, port: u16) -> Wire {
+        Wire::over(connect_from(address, port).unwrap(), |socket| Box::new(socket))
+    }
+
     /// A connection by what `wrap` makes of a socket.
     pub(crate) fn over(socket: TcpStream, wrap: impl FnOnce(TcpStream) -> Box<dyn Both>) -> Wire {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -134,6 +139,18 @@ impl Wire {
         }
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
+}
+
+/// A socket that comes from this address of this machine: all of 127.0.0.0/8 is.
+pub(crate) fn connect_from(address: &str, port: u16) -> io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let socket = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(format!("{address}:0").parse().map_err(io::Error::other)?)?;
+        socket.connect(([127, 0, 0, 1], port).into()).await?.into_std()
+    })?;
+    socket.set_nonblocking(false)?;
+    Ok(socket)
 }
 
 /// The bytes of a request; a length goes with a body.
