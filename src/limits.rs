@@ -33,8 +33,8 @@ pub const BODY_BYTES: usize = 1024 * 1024;
 pub const BODY_BYTES_MIN: usize = 8 * 1024;
 /// The most that he may say. Only who has signed in can send one, but he can send several.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// TLS handshakes under way. When full, the oldest is cut off: an honest one takes milliseconds, and whoever opens many
-/// and leaves them there pushes out his own.
+/// TLS handshakes under way. When full, the oldest is cut off of the address that has the most: an honest one takes
+/// milliseconds, and whoever opens many and leaves them there pushes out his own.
 pub const HANDSHAKES: usize = 32;
 /// A TLS handshake must be done after this time.
 pub const HANDSHAKE_SECS: u64 = 10;

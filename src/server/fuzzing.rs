@@ -50,7 +50,7 @@ impl Bench {
         near.write_all(&bytes[..bytes.len().min(BYTES)]).expect("room in the socket");
         near.shutdown(Shutdown::Write).expect("an end");
         let stop = Rc::new(Stop::default());
-        let ticket = stop.ticket().expect("a place");
+        let ticket = stop.ticket(Link::LOOPBACK.peer).expect("a place");
         self.runtime.block_on(async {
             far.set_nonblocking(true).expect("a socket");
             let far = UnixStream::from_std(far).expect("a socket");
@@ -59,7 +59,7 @@ impl Bench {
                 match first {
                     First::Plain => conn::serve(far, Link::LOOPBACK, service, stop, ticket).await,
                     First::Handshake => {
-                        if let Ok(far) = tls.accept(far).await {
+                        if let Ok(far) = tls.accept(far, Link::LOOPBACK.peer).await {
                             conn::serve(far, Link { is_tls: true, ..Link::LOOPBACK }, service, stop, ticket).await;
                         }
                     }

@@ -113,7 +113,7 @@ async fn begun(tls: &Tls, socket: TcpStream, link: Link, stop: &Stop) -> Option<
     match first.inspect_err(|error| log::debug!("a connection from {} broke: {error}", link.peer)).ok()? {
         First::Plain => Some(Socket::Plain(socket)),
         First::Handshake => {
-            let agreed = stop.unless_over(Box::pin(tls.accept(socket))).await?;
+            let agreed = stop.unless_over(Box::pin(tls.accept(socket, link.peer))).await?;
             agreed.inspect_err(|error| log::debug!("no TLS with {}: {error}", link.peer)).ok().map(Socket::Tls)
         }
     }

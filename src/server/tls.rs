@@ -5,6 +5,7 @@ use crate::error::{Error, Exit};
 use crate::http::OwnCa;
 use crate::limits;
 use crate::server::certificate::{self, Identity};
+use crate::server::stop::neighbourhood;
 use crate::world::{Clock, Now};
 use heapless::Deque;
 use rustls::crypto::ring::{Ticketer, default_provider, sign::any_supported_type};
@@ -14,6 +15,7 @@ use rustls::version::{TLS12, TLS13};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
@@ -148,8 +150,12 @@ impl Tls {
     }
 
     /// The handshake of a connection that began with one. It ends in time, one way or the other.
-    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: S) -> io::Result<Box<TlsStream<S>>> {
-        let slot = self.handshakes.slot();
+    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+        peer: IpAddr,
+    ) -> io::Result<Box<TlsStream<S>>> {
+        let slot = self.handshakes.slot(peer);
         let limited = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
         let handshake = self.acceptor.accept_with(socket, limited);
         let mut handshake = pin!(tokio::time::timeout(Duration::from_secs(limits::HANDSHAKE_SECS), handshake));
@@ -245,9 +251,9 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// The handshakes under way, from the oldest.
+/// The handshakes under way, from the oldest, and whence each comes.
 #[derive(Default)]
-struct Handshakes(RefCell<Deque<Rc<Notify>, { limits::HANDSHAKES }>>);
+struct Handshakes(RefCell<Deque<(IpAddr, Rc<Notify>), { limits::HANDSHAKES }>>);
 
 /// One of them.
 struct Slot<'a> {
@@ -256,16 +262,20 @@ struct Slot<'a> {
 }
 
 impl Handshakes {
-    /// A place, if need be that of the oldest.
-    fn slot(&self) -> Slot<'_> {
+    /// A place, if need be that of the oldest of whoever has the most.
+    fn slot(&self, peer: IpAddr) -> Slot<'_> {
         let mut slots = self.0.borrow_mut();
+        let of = |address: IpAddr| slots.iter().filter(|(other, _)| *other == address).count();
         if slots.is_full()
-            && let Some(oldest) = slots.pop_front()
+            // Of several that are equal, the last: so from the youngest to the oldest.
+            && let Some((_, oldest)) = slots.iter().rev().max_by_key(|(address, _)| of(*address))
         {
+            let oldest = Rc::clone(oldest);
             oldest.notify_one();
+            slots.retain(|(_, slot)| !Rc::ptr_eq(slot, &oldest));
         }
         let pushed_out = Rc::<Notify>::default();
-        let _ = slots.push_back(Rc::clone(&pushed_out));
+        let _ = slots.push_back((neighbourhood(peer), Rc::clone(&pushed_out)));
         Slot { handshakes: self, pushed_out }
     }
 }
@@ -278,7 +288,7 @@ impl Slot<'_> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.handshakes.0.borrow_mut().retain(|slot| !Rc::ptr_eq(slot, &self.pushed_out));
+        self.handshakes.0.borrow_mut().retain(|(_, slot)| !Rc::ptr_eq(slot, &self.pushed_out));
     }
 }
 
@@ -325,16 +335,30 @@ mod tests {
         std::fs::remove_dir_all(state).unwrap();
     }
 
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn who_begins_many_handshakes_pushes_out_his_own() {
+        let handshakes = Handshakes::default();
+        let honest = handshakes.slot("192.0.2.1".parse().unwrap());
+        let flood: Vec<_> = (0..3 * limits::HANDSHAKES).map(|_| handshakes.slot(ONE)).collect();
+        let is_out = |slot: &Slot<'_>| {
+            let waiting = std::pin::pin!(slot.pushed_out());
+            waiting.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
+        };
+        assert!(!is_out(&honest) && is_out(&flood[0]) && !is_out(&flood[flood.len() - 1]));
+    }
+
     #[test]
     fn the_oldest_handshake_makes_room() {
         let handshakes = Handshakes::default();
-        let slots: Vec<_> = (0..limits::HANDSHAKES).map(|_| handshakes.slot()).collect();
+        let slots: Vec<_> = (0..limits::HANDSHAKES).map(|_| handshakes.slot(ONE)).collect();
         let is_out = |slot: &Slot<'_>| {
             let waiting = std::pin::pin!(slot.pushed_out());
             waiting.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
         };
         assert!(slots.iter().all(|slot| !is_out(slot)));
-        let one_more = handshakes.slot();
+        let one_more = handshakes.slot(ONE);
         let out: Vec<_> = slots.iter().map(is_out).collect();
         assert!(out[0] && !out[1..].contains(&true) && !is_out(&one_more));
         drop(slots);
