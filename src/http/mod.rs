@@ -300,6 +300,8 @@ impl Service {
 
     fn kept_revoked(&self) -> Result<(), Error> {
         let kept = self.authority.denied_text().map_or(Ok(()), |text| (self.keep)(&text));
+        // A disk that is full now has room later: else what was revoked would come back to life with the next start.
+        let kept = kept.inspect_err(|_| self.authority.denied_unwritten());
         self.end_revoked_streams();
         kept
     }
@@ -310,7 +312,7 @@ impl Service {
 
     /// One round of keep-alive.
     pub(crate) fn keep_alive(&self) {
-        self.end_revoked_streams();
+        self.keep_revoked();
         self.streams.keep_alive();
         self.replays.forget_old();
         #[cfg(feature = "tasks")]
@@ -318,9 +320,9 @@ impl Service {
         self.audit.catch_up();
     }
 
-    /// Ends every stream: the server stops.
+    /// Ends every stream: the server stops. One on which somebody waits for an answer ends behind that.
     pub(crate) fn close_streams(&self) {
-        self.streams.close();
+        self.streams.close(|owner| self.calls.is_any(owner));
     }
 
     /// Ends a session, with its stream.

@@ -83,6 +83,11 @@ impl Calls {
         }
     }
 
+    /// Whether a call of this owner goes on.
+    pub(crate) fn is_any(&self, owner: Owner) -> bool {
+        self.running.borrow().iter().any(|running| running.owner == owner)
+    }
+
     fn is_full(&self, most: usize) -> bool {
         self.running.borrow().len() >= most
     }
@@ -351,8 +356,11 @@ impl Drop for Ending {
         }
         #[cfg(feature = "tasks")]
         self.job.way.task.get().into_iter().for_each(|line| task::give_up(&self.job.service, line));
+        let Job { service, way, .. } = &self.job;
         if !self.job.stream {
-            self.job.way.outbox().close();
+            way.outbox().close();
+        } else if !service.calls.is_any(self.running.owner) {
+            service.streams.rest(way.outbox());
         }
     }
 }

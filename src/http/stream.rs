@@ -53,6 +53,7 @@ pub(crate) struct Streams {
     /// Answers that are streams of their own, and need their keep-alive too.
     answers: RefCell<Vec<Weak<Outbox>>>,
     limits: Cell<Limits>,
+    is_closing: Cell<bool>,
 }
 
 /// Who opened a stream: by which sign-in, and in which epoch of revocation.
@@ -242,10 +243,18 @@ impl Streams {
         }
     }
 
-    /// Ends every stream, letting out what waits.
-    pub(crate) fn close(&self) {
-        self.open.borrow().iter().for_each(|stream| stream.outbox.close());
+    /// Ends every stream, letting out what waits; and each that is busy when [`Streams::rest`] says so.
+    pub(crate) fn close(&self, is_busy: impl Fn(Owner) -> bool) {
+        self.is_closing.set(true);
+        self.open.borrow().iter().filter(|stream| !is_busy(stream.name.owner())).for_each(|stream| stream.outbox.close());
         self.listeners.borrow().iter().for_each(Listener::end);
+    }
+
+    /// The last call on this stream is over.
+    pub(crate) fn rest(&self, outbox: &Outbox) {
+        if self.is_closing.get() {
+            outbox.close();
+        }
     }
 }
 

@@ -139,6 +139,11 @@ impl Denied {
         std::mem::take(&mut self.is_changed).then(|| self.to_text())
     }
 
+    /// It was not written: what is new is so still.
+    pub(super) fn is_unwritten(&mut self) {
+        self.is_changed = true;
+    }
+
     /// Reads what was written in an earlier boot, by this version or the one before.
     pub(super) fn parse(text: &str, now: Now) -> Result<Self, Fault> {
         let mut lines = text.lines().zip(1..);

@@ -121,6 +121,11 @@ impl Authority {
         self.denied.borrow_mut().text_if_changed()
     }
 
+    /// The text could not be written: [`Authority::denied_text`] gives it out once more.
+    pub fn denied_unwritten(&self) {
+        self.denied.borrow_mut().is_unwritten();
+    }
+
     /// Reads that file again, at the start.
     ///
     /// # Errors

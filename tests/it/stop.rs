@@ -48,3 +48,26 @@ fn a_session_outlives_a_power_cut() {
     assert_eq!(ask(board.port, "DELETE /mcp", &[&session], "").status, 204);
     assert_eq!(ask(board.port, "POST /mcp", &["content-type: application/json", &session], ping).status, 404);
 }
+
+/// A tool that takes its time.
+const SLOW: &str = "[auth]\nmode = \"open\"\n[[tool]]\nname = \"slow\"\nabout = \"Takes a second\"\neffect = \"read\"\n\
+                    run = [\"/bin/sleep\", \"1\"]\n";
+const CALL: &str = r#"{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"name":"slow","arguments":{}}}"#;
+
+#[test]
+fn who_waits_for_an_answer_on_a_stream_gets_it_though_the_server_stops() {
+    let mut board = Board::configured(SLOW);
+    let mut stream = Wire::open(board.port);
+    stream.send(&request(board.port, "GET /sse", &[], "")).unwrap();
+    assert_eq!(stream.head().unwrap().status, 200);
+    let endpoint = stream.event().unwrap().unwrap();
+    let path = endpoint.lines().nth(1).unwrap().strip_prefix("data: ").unwrap();
+    assert_eq!(ask(board.port, &format!("POST {path}"), &["content-type: application/json"], CALL).status, 202);
+    board.terminate();
+    let answer = stream.event().unwrap().unwrap_or_default();
+    assert!(answer.contains(r#""id":"call","result""#), "{answer}");
+    assert_eq!(stream.event().unwrap(), None, "behind it the stream ends with its last chunk");
+    let (code, took, _) = board.wait();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
