@@ -33,6 +33,9 @@ pub mod troubleshooting {}
 #[doc = include_str!("approval.md")]
 pub mod approval {}
 
+#[doc = include_str!("balancer.md")]
+pub mod balancer {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

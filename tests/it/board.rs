@@ -183,9 +183,7 @@ impl Board {
 
     /// The memory that it holds, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        kib(self.pid(), "VmRSS:")
     }
 
     /// Ends it without warning and starts it anew, on the same port with the same state.
@@ -197,11 +195,50 @@ impl Board {
     }
 }
 
+/// What is asked of it where it is measured, and by no test of `it`.
+#[allow(dead_code)]
+impl Board {
+    /// The most that it ever held.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        kib(self.pid(), "VmHWM:")
+    }
+
+    /// How many files it has open.
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// What they are.
+    pub(crate) fn file_names(&self) -> Vec<String> {
+        let links = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().map(|entry| entry.unwrap().path());
+        let names = links.filter_map(|link| std::fs::read_link(link).ok());
+        names.map(|name| name.display().to_string()).collect()
+    }
+
+    /// Ends it without warning. [`Board::power_cut`] starts it anew.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// How often it has said something.
+    pub(crate) fn times(&self, what: &str) -> usize {
+        self.said.times(what)
+    }
+}
+
 impl Drop for Board {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What the kernel says of a process under this name.
+fn kib(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Whether this is root, who may read everything and be anybody.
@@ -216,7 +253,9 @@ pub(crate) fn command() -> Command {
 
 /// The same under another program, which must become it.
 pub(crate) fn command_under(under: &[String]) -> Command {
-    let mut words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_perchd")]);
+    // What is measured is the program that ships.
+    let program = std::env::var("PERCHD_MEASURED").unwrap_or_else(|_| env!("CARGO_BIN_EXE_perchd").to_owned());
+    let mut words = under.iter().map(String::as_str).chain([program.as_str()]);
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
     // The machine's own perchd is none of ours.

@@ -19,7 +19,7 @@ until_so() { until "$@" >/dev/null 2>&1; do kill -0 $perchd || { cat "$FOLDER/lo
 "#;
 
 /// Runs a script on such a machine; the lines that it prints.
-fn alone(folder: &Folder, script: &str) -> Vec<String> {
+pub(crate) fn alone(folder: &Folder, script: &str) -> Vec<String> {
     let mut shell = Command::new("unshare");
     // Who is not root is root there, and nobody else.
     shell.args(if is_root() { &["-mn"][..] } else { &["-rmn"] }).args(["sh", "-ec", &format!("{PRELUDE}{script}")]);

@@ -146,6 +146,8 @@ pub(crate) fn connect_from(address: &str, port: u16) -> io::Result<TcpStream> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let socket = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
+        // Who reads nothing has little room for what comes.
+        socket.set_recv_buffer_size(8192)?;
         socket.bind(format!("{address}:0").parse().map_err(io::Error::other)?)?;
         socket.connect(([127, 0, 0, 1], port).into()).await?.into_std()
     })?;
