@@ -126,9 +126,13 @@ impl Wire {
 
     /// Whether the other side has closed; waits for it, and one that keeps silent has not.
     pub(crate) fn is_closed(&mut self) -> bool {
-        match self.reader.read(&mut [0; 1]) {
-            Ok(read) => read == 0,
-            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        loop {
+            match self.reader.read(&mut [0; 1]) {
+                Ok(read) => return read == 0,
+                // A machine that was stopped and goes on wakes who waits with a deadline (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+            }
         }
     }
 
