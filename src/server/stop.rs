@@ -18,8 +18,8 @@ pub(crate) struct Stop {
     is_stopping: Cell<bool>,
     stopping: Notify,
     connections: Cell<usize>,
-    /// How many of them each neighbourhood has, in the order of the addresses.
-    neighbours: RefCell<Vec<(IpAddr, usize)>>,
+    /// Where they come from, in the order of the addresses.
+    neighbours: RefCell<Vec<Rc<Neighbourhood>>>,
     gone: Notify,
 }
 
@@ -35,16 +35,20 @@ impl Stop {
         if connections >= limits.connections {
             return None;
         }
-        let neighbourhood = neighbourhood(peer);
+        let address = neighbourhood(peer);
         let is_bounded = !peer.is_loopback() || limits.connections_per_address.is_some();
         let mut neighbours = self.neighbours.borrow_mut();
-        match neighbours.binary_search_by_key(&neighbourhood, |(address, _)| *address) {
-            Ok(place) if is_bounded && neighbours[place].1 >= limits.of_one_address() => return None,
-            Ok(place) => neighbours[place].1 += 1,
-            Err(place) => neighbours.insert(place, (neighbourhood, 1)),
+        let place = neighbours.binary_search_by_key(&address, |known| known.address).unwrap_or_else(|place| {
+            neighbours.insert(place, Rc::new(Neighbourhood { stop: Rc::clone(self), address, connections: Cell::new(0) }));
+            place
+        });
+        let known = &neighbours[place];
+        if is_bounded && known.connections.get() >= limits.of_one_address() {
+            return None;
         }
+        known.connections.set(known.connections.get() + 1);
         self.connections.set(connections + 1);
-        Some(Ticket { stop: Rc::clone(self), neighbourhood })
+        Some(Ticket(Rc::clone(known)))
     }
 
     /// How many connections there are.
@@ -107,20 +111,25 @@ pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
     }
 }
 
+/// An address, or a network of them, that has connections.
+#[derive(Debug)]
+struct Neighbourhood {
+    stop: Rc<Stop>,
+    address: IpAddr,
+    connections: Cell<usize>,
+}
+
 /// One open connection.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    stop: Rc<Stop>,
-    neighbourhood: IpAddr,
-}
+pub(crate) struct Ticket(Rc<Neighbourhood>);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let stop = &self.stop;
-        let mut neighbours = stop.neighbours.borrow_mut();
-        if let Ok(place) = neighbours.binary_search_by_key(&self.neighbourhood, |(address, _)| *address) {
-            neighbours[place].1 -= 1;
-            if neighbours[place].1 == 0 {
+        let Neighbourhood { stop, address, connections } = &*self.0;
+        connections.set(connections.get() - 1);
+        if connections.get() == 0 {
+            let mut neighbours = stop.neighbours.borrow_mut();
+            if let Ok(place) = neighbours.binary_search_by_key(address, |known| known.address) {
                 neighbours.remove(place);
             }
         }
