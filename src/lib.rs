@@ -3,8 +3,10 @@
 
 mod approval;
 pub mod audit;
+mod bridge;
 pub mod builtin;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod error;
 #[cfg(fuzzing)]

@@ -1,5 +1,9 @@
 //! Every number that bounds something, each with its reason. Whatever a stranger can make grow stops here.
 
+mod client;
+
+pub use client::*;
+
 /// 2026-11-23: no clock is right that says an earlier time. Raised with each release.
 pub const BUILD_UNIX_SECS: u64 = 1_795_392_000;
 

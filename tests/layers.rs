@@ -36,6 +36,8 @@ const ROOMS: &[(&str, Sight)] = &[
     ("builtin", Sight::World),
     ("systemd", Sight::World),
     ("log", Sight::World),
+    ("client", Sight::World),
+    ("bridge", Sight::World),
     ("http", Sight::World),
     // The roof.
     ("server", Sight::World),

@@ -16,6 +16,8 @@ Usage: perchd [COMMAND] [OPTIONS]
   passwd USER           Turn a password into lines for the configuration; a new
                         one ends the user's tokens
   polkit                Print the polkit rule for the units under [services]
+  connect URL           Connect Claude Desktop, or another client that starts
+                        programs, to a board
 
 Of the server that runs:
   pair                  Show a code with which somebody may sign in once

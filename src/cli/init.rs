@@ -151,6 +151,12 @@ fn told(file: &Path, has_written: bool, config: &Config, first: &First) -> Strin
     }
     // The first name is the one that other computers find.
     let origin = http::origins(config, &config.listen).into_iter().next().unwrap_or_default();
+    let pin = first.ca.as_ref().map(|ca| format!("sha256:{}", ca.fingerprint.replace(':', "").to_ascii_lowercase()));
+    let _ = writeln!(
+        text,
+        "\nA client that starts programs, such as Claude Desktop, without Node.js\n  {}",
+        pair::bridge(&origin, pin.as_deref())
+    );
     let fingerprint = first.ca.as_ref().map(|ca| ca.fingerprint.as_str());
     for block in connect::blocks(&origin, &config.name, config.auth == Auth::Open, fingerprint) {
         let _ = write!(text, "\n{}\n", block.title);

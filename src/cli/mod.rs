@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod connect;
 mod health;
 mod help;
 mod init;
@@ -60,6 +61,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
         "check" => check::run(words),
         "tools" => tools::run(words),
         "call" => call::run(words),
+        "connect" => connect::run(words),
         "passwd" => passwd::run(words),
         "polkit" => polkit::run(words),
         "pair" => pair::run(words),

@@ -1,6 +1,8 @@
 //! `perchd pair`: a code for whoever stands at the board.
 
 use crate::cli::{Which, Word, next, remark, say, server, surplus, terminal, value, when};
+use crate::client::tls::Trust;
+use crate::config::Tls;
 use crate::error::Error;
 use crate::server::desk::{Answer, Request};
 use lexopt::Parser;
@@ -54,13 +56,27 @@ pub(super) fn show(which: &Which, user: &str, scopes: &[String]) -> Result<(), E
         remark(&format!("It lets `{user}` sign in once, within {}.\n", when::spoken(secs)));
         return say(&format!("{code}\n"));
     }
-    say(&card(user, &code, secs, &origin))
+    say(&card(user, &code, secs, &origin, pin(which).as_deref()))
 }
 
-fn card(user: &str, code: &str, secs: u64, origin: &str) -> String {
+/// The board's own CA, as other computers pin it.
+pub(super) fn pin(which: &Which) -> Option<String> {
+    let config = which.config().ok().filter(|config| config.tls == Tls::Own)?;
+    Trust::from_file(&config.state.join("ca.pem")).ok()?.pin()
+}
+
+/// What a computer is told to run, or a client such as Claude Desktop.
+pub(super) fn bridge(origin: &str, pin: Option<&str>) -> String {
+    let pin = pin.filter(|_| origin.starts_with("https://"));
+    format!("perchd connect {origin}/mcp{}", pin.map_or_else(String::new, |pin| format!(" \\\n    --pin {pin}")))
+}
+
+fn card(user: &str, code: &str, secs: u64, origin: &str, pin: Option<&str>) -> String {
     let mut text =
         format!("\n  {code}\n\nLets `{user}` sign in once, within {}: type it on the page that your\n", when::spoken(secs));
     let _ = write!(text, "client opens in the browser. To connect a client, open\n\n  {origin}/\n\n");
+    let _ =
+        write!(text, "or give a client that starts programs, such as Claude Desktop, this one:\n\n  {}\n\n", bridge(origin, pin));
     let device = format!("{origin}/device");
     let _ = write!(text, "A program without a browser shows a code of its own, which goes here:\n\n  {device}\n\n");
     if let Some(picture) = terminal::qr(&device).filter(|_| !is_here(origin)) {
@@ -94,7 +110,9 @@ mod tests {
             ("https://greenhouse.local:8787", true),
             ("http://192.168.1.20:8787", true),
         ] {
-            let card = card("owner", "ABCD-2345", 300, origin);
+            let pin = format!("sha256:{}", "a".repeat(64));
+            let card = card("owner", "ABCD-2345", 300, origin, Some(&pin));
+            assert_eq!(card.contains(&format!("--pin {pin}\n")), origin.starts_with("https://"), "{card}");
             assert_eq!(card.contains('█'), is_drawn, "{origin}");
             assert!(card.contains("ABCD-2345") && card.contains("5 minutes") && card.contains(&format!("{origin}/device")));
             assert!(card.lines().all(|line| line.chars().count() <= 94), "{card}");

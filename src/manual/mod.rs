@@ -18,6 +18,9 @@ pub mod configuration {}
 #[doc = include_str!("commands.md")]
 pub mod commands {}
 
+#[doc = include_str!("bridge.md")]
+pub mod bridge {}
+
 #[doc = include_str!("boards.md")]
 pub mod boards {}
 

@@ -122,10 +122,12 @@ fn ensure_for(state: &State, names: &[String], now: Now) -> Result<Certificates,
     let ca = Ca::open(state, names, now)?;
     let names = permitted(&ca, names);
     let found = ours(state, &ca)?;
-    let identity = match found {
+    let mut identity = match found {
         Some(identity) if !identity.is_due(&names, now) => identity,
         found => renew(state, &ca, names, found, now)?,
     };
+    // Who has pinned the CA by its fingerprint has no other place to get it from.
+    identity.chain.push(ca.der.clone());
     Ok(Certificates { ca: ca.pem(), fingerprint: fingerprint(&ca.der), identity })
 }
 

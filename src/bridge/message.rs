@@ -1,0 +1,165 @@
+//! What the bridge must know of a message; the rest passes through as it is.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// The first revision without a handshake.
+const STATELESS: &str = "2026-07-28";
+
+/// One line of a client, or one message of a server.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    pub(super) bytes: Vec<u8>,
+    /// The ids of the requests in it, as they are written.
+    pub(super) asks: Vec<String>,
+    /// The ids that it answers.
+    pub(super) answers: Vec<String>,
+    pub(super) method: Option<String>,
+    /// What it is about, for `Mcp-Name`.
+    pub(super) name_given: Option<String>,
+    /// Its revision, where it says so itself.
+    pub(super) stateless: Option<String>,
+    /// The request that it gives up.
+    pub(super) cancels: Option<String>,
+    /// What an answer to `initialize` agrees on.
+    pub(super) agreed: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    method: Option<String>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Params {
+    name: Option<Value>,
+    uri: Option<Value>,
+    #[serde(rename = "taskId")]
+    task_id: Option<Value>,
+    #[serde(rename = "requestId")]
+    request_id: Option<Value>,
+    #[serde(rename = "protocolVersion")]
+    protocol_version: Option<Value>,
+    #[serde(rename = "_meta")]
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<Value>,
+}
+
+impl Message {
+    /// Reads a message or a batch; `None` where it is no JSON-RPC.
+    pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let mut message = Message::default();
+        let is_batch = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        let parts: Vec<Envelope<'_>> =
+            if is_batch { serde_json::from_slice(&bytes).ok()? } else { vec![serde_json::from_slice(&bytes).ok()?] };
+        for part in parts {
+            message.take(&part);
+        }
+        (!message.asks.is_empty() || !message.answers.is_empty() || message.method.is_some())
+            .then_some(Message { bytes, ..message })
+    }
+
+    fn take(&mut self, part: &Envelope<'_>) {
+        let id = part.id.map(|id| id.get().to_owned());
+        let read =
+            |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<Params>(raw.get()).ok()).unwrap_or_default();
+        let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        let Some(method) = &part.method else {
+            self.agreed = text(read(part.result).protocol_version).or(self.agreed.take());
+            self.answers.extend(id);
+            return;
+        };
+        let params = read(part.params);
+        self.name_given = text(match method.as_str() {
+            "tools/call" | "prompts/get" => params.name,
+            "resources/read" => params.uri,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
+            _ => None,
+        });
+        self.stateless = text(params.meta.and_then(|meta| meta.version)).filter(|version| version.as_str() >= STATELESS);
+        self.cancels = params.request_id.filter(|_| method == "notifications/cancelled").map(|id| id.to_string());
+        self.method = Some(method.clone());
+        self.asks.extend(id);
+    }
+
+    pub(super) fn is(&self, method: &str) -> bool {
+        self.method.as_deref() == Some(method)
+    }
+
+    /// Whether it may be sent twice: who calls a tool twice may switch twice.
+    pub(super) fn is_safe(&self) -> bool {
+        !self.asks.is_empty() && !self.is("tools/call")
+    }
+
+    /// `Mcp-Name` as it goes out: what is no header by itself is wrapped.
+    pub(super) fn name(&self) -> Option<String> {
+        let name = self.name_given.as_deref()?;
+        let is_plain =
+            name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && name.trim() == name && !name.starts_with("=?base64?");
+        Some(if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) })
+    }
+}
+
+/// An error of ours in answer to a request.
+pub(super) fn refusal(id: &str, code: i32, words: &str) -> Vec<u8> {
+    let error = json!({ "code": code, "message": words });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<Message> {
+        Message::parse(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn what_must_be_known_is_read_and_ids_stay_as_they_are_written() {
+        let call =
+            parse(r#"{"jsonrpc":"2.0","id":"1","method":"tools/call","params":{"name":"add","arguments":{"requestId":5}}}"#)
+                .unwrap();
+        assert_eq!((call.asks, call.name_given.as_deref(), call.stateless), (vec!["\"1\"".to_owned()], Some("add"), None));
+        let answer = parse(r#"{"jsonrpc":"2.0","id":12345678901234567890,"result":{"protocolVersion":"2025-11-25"}}"#).unwrap();
+        assert_eq!((answer.answers, answer.agreed.as_deref()), (vec!["12345678901234567890".to_owned()], Some("2025-11-25")));
+        let given_up = parse(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#).unwrap();
+        assert_eq!(given_up.cancels.as_deref(), Some("7"));
+        let batch = parse(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"}]"#).unwrap();
+        assert_eq!(batch.asks, ["1", "2"]);
+        for text in ["", "x", "{}", "[]", "7", "{\"id\":1"] {
+            assert!(
+                parse(text)
+                    .is_none_or(|message| message.method.is_none() && message.asks.is_empty() && !message.answers.is_empty()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_header_is_wrapped() {
+        let named = |name: &str| {
+            let text = json!({ "id": 1, "method": "tools/call", "params": { "name": name, "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } } });
+            let message = parse(&text.to_string()).unwrap();
+            assert_eq!(message.stateless.as_deref(), Some("2026-07-28"));
+            message.name().unwrap()
+        };
+        assert_eq!(named("add"), "add");
+        assert_eq!(named("ä"), "=?base64?w6Q=?=");
+        assert_eq!(named("a\r\nb"), "=?base64?YQ0KYg==?=");
+        assert_eq!(named(" a"), "=?base64?IGE=?=");
+    }
+}
