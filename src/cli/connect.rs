@@ -29,14 +29,19 @@ Usage: perchd connect URL [OPTIONS]
   --scope SCOPE         What to ask for; may be said several times [what the
                         server names]
   --token-file FILE     Use the token in this file
-  --header 'NAME: VALUE'
-                        Send this as well; may be said several times
+  --header LINE         Send this header as well, such as 'X-Board: shed'; may
+                        be said several times
   --allow-http          Send secrets in the clear to other computers
   --patience SECS       How long a request waits for a board that is gone [45]
   --forget              Forget the tokens of this server
 
 Exit: 0 when stdin ends, 64 for a wrong command line, 69 if the server cannot
 be reached or trusted, 77 if it lets nobody in, 78 if a file is wrong.
+
+Examples:
+  perchd connect https://board.local:8787/mcp --ca board-ca.pem
+  perchd connect https://board.local:8787/mcp --token-file meter.token
+  perchd connect https://board.local:8787/mcp --forget
 ";
 
 /// Runs until the client is gone.
