@@ -96,8 +96,12 @@ impl Url {
 
     /// Whether nobody on the way can read what goes there: it is https, or does not leave this machine.
     pub(crate) fn is_private(&self) -> bool {
-        let is_here = |address: IpAddr| address.is_loopback();
-        self.is_tls || self.host == "localhost" || self.host.parse().is_ok_and(is_here)
+        self.is_tls || self.is_here()
+    }
+
+    /// Whether it is this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 

@@ -302,9 +302,13 @@ impl Access {
         Ok((status, response.body.whole(limits::DOCUMENT_BYTES, limits::DOCUMENT_SECS).await.map_err(told)?))
     }
 
-    /// An endpoint that secrets go to: not in the clear, unless that is allowed.
+    /// An endpoint that secrets go to: not in the clear, unless that is allowed. Nor does a server elsewhere send us to what
+    /// listens on this machine.
     fn endpoint(&self, text: &str) -> Result<Url, Error> {
         let url = Url::parse(text).ok_or_else(|| failed("the server names an endpoint that is none"))?;
+        if url.is_here() && !self.url.is_here() {
+            return Err(failed("the server names an endpoint on this computer, which is not its own").at(url));
+        }
         if url.is_private() || self.settings.allows_http {
             return Ok(url);
         }
@@ -358,4 +362,25 @@ fn random() -> String {
     let mut bytes = [0; 32];
     Kernel::new().fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tls::{Tls, Trust};
+
+    #[test]
+    fn a_server_elsewhere_cannot_name_an_endpoint_on_this_computer() {
+        let endpoint = |server: &str, text: &str| {
+            let client = Rc::new(Client::new(Tls::new(Trust::System).unwrap()));
+            let access = Access::new(client, Url::parse(server).unwrap(), Settings::default()).unwrap();
+            access.endpoint(text).map(|url| url.to_string()).map_err(|error| error.to_string())
+        };
+        for text in ["http://127.0.0.1:8080/token", "http://localhost/token", "https://[::1]/token"] {
+            assert!(endpoint("https://board.local/mcp", text).unwrap_err().contains("on this computer"), "{text}");
+            assert!(endpoint("http://localhost:8787/mcp", text).is_ok(), "{text}");
+        }
+        assert!(endpoint("https://board.local/mcp", "https://elsewhere.example/token").is_ok());
+        assert!(endpoint("https://board.local/mcp", "http://elsewhere.example/token").unwrap_err().contains("in the clear"));
+    }
 }

@@ -3,6 +3,9 @@
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
 use crate::limits;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -39,8 +42,11 @@ impl Store {
         let folder = given("XDG_CONFIG_HOME")
             .or_else(home)
             .ok_or_else(|| Error::new(Exit::Config, "there is no place for tokens: neither XDG_CONFIG_HOME nor HOME is set"))?;
-        // Only what a file name may have: a host has letters, digits, `.`, `-`, `_` and colons.
-        let name = url.origin().replace("://", "-").replace([':', '[', ']'], "-");
+        // Only what a file name may have: a host has letters, digits, `.`, `-`, `_` and colons. A token is for one address of a
+        // server (RFC 8707), so that each of them has a file of its own.
+        let origin = url.origin().replace("://", "-").replace([':', '[', ']'], "-");
+        let digest = digest(&SHA256, url.path_alone().as_bytes());
+        let name = format!("{origin}-{}", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..9]));
         Ok(Store { file: folder.join("perchd/connect").join(format!("{name}.json")) })
     }
 
@@ -115,4 +121,19 @@ fn try_lock(file: &File) -> bool {
 #[cfg(not(unix))]
 fn try_lock(_file: &File) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_of_a_server_has_a_file_of_its_own() {
+        let file = |text: &str| Store::of(&Url::parse(text).unwrap()).unwrap().file;
+        assert_eq!(file("https://board.local:8787/mcp"), file("https://BOARD.local:8787/mcp?x=1"));
+        assert_ne!(file("https://board.local:8787/mcp"), file("https://board.local:8787/sse"));
+        assert_ne!(file("https://board.local:8787/mcp"), file("https://board.local:8788/mcp"));
+        let name = file("https://[::1]:8787/a/../b").file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("https----1--8787-") && !name.contains('/'), "{name}");
+    }
 }
