@@ -51,6 +51,8 @@ pub enum Event<'a> {
         subject: &'a str,
         /// Which client.
         client: ClientTag,
+        /// What that calls itself; may be empty, and may be a lie.
+        name: &'a str,
         /// What it may do.
         scopes: &'a str,
     },
@@ -248,6 +250,11 @@ impl Event<'_> {
         json.push(b'}');
     }
 
+    /// Which of the kinds that strangers can bring about as often as they like it is, if it is one.
+    pub(crate) fn stranger(&self) -> Option<usize> {
+        self.of_strangers().map(|(kind, _)| kind)
+    }
+
     /// Whether strangers can bring it about as often as they like.
     pub(crate) fn is_of_strangers(&self) -> bool {
         self.of_strangers().is_some()
@@ -363,7 +370,7 @@ mod tests {
         let events = [
             Event::SignedIn { subject, client, way: "password" },
             Event::PairingOffered { subject },
-            Event::Approved { subject, client, scopes: "math" },
+            Event::Approved { subject, client, name: "Claude", scopes: "math" },
             Event::Rejected { subject, client },
             Event::TokenIssued { subject, client, grant, grant_type: "refresh_token" },
             Event::ReuseDetected { grant },

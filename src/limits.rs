@@ -2,9 +2,11 @@
 
 mod client;
 mod files;
+mod shown;
 
 pub use client::*;
 pub use files::*;
+pub use shown::*;
 
 /// 2026-11-23: no clock is right that says an earlier time. Raised with each release.
 pub const BUILD_UNIX_SECS: u64 = 1_795_392_000;

@@ -30,6 +30,11 @@ fn always(root: &Root) -> Vec<Tool> {
     tools
 }
 
+/// The highest temperature of the board, if it has a thermometer, where `root` stands for `/`.
+pub(crate) fn warmest(root: &std::path::Path) -> Option<f64> {
+    system::warmest(&Root(root.to_owned()))
+}
+
 /// Offers [`tools`] and what the configuration switches on, and says what their scopes allow.
 ///
 /// # Errors

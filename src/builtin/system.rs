@@ -45,6 +45,11 @@ pub(super) fn tools(root: &Root) -> Vec<Tool> {
     vec![health(root), network(root), processes(root)]
 }
 
+/// The highest temperature of the thermal zones: what else measures may be slow to ask.
+pub(super) fn warmest(root: &Root) -> Option<f64> {
+    heat::zones(root).into_iter().map(|zone| zone.celsius).reduce(f64::max)
+}
+
 fn network(root: &Root) -> Tool {
     let root = root.clone();
     let about = "Reads the network interfaces of the board: state, addresses, speed, signal, and how much went through them.";

@@ -70,6 +70,10 @@ fn effective(config: &Config, certificate_ends: Option<u64>, catalog: &Catalog) 
         let scopes = user.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.as_str().to_owned());
         let _ = writeln!(text, "  user         {}: {scopes}", user.name);
     }
+    if let Some(metrics) = &config.metrics {
+        let who = metrics.scope.as_ref().map_or_else(|| "everybody".to_owned(), |scope| format!("tokens with {scope}"));
+        let _ = writeln!(text, "Metrics        for {who}");
+    }
     let Lifetimes { access_secs, refresh_secs } = config.tokens;
     let (access, refresh) = (when::spoken(access_secs), when::spoken(refresh_secs));
     let _ = writeln!(text, "Tokens last    {access}, renewed for {refresh}");

@@ -32,6 +32,7 @@ pub(super) struct File {
     pub(super) wake: BTreeMap<Placed<String>, WakeTable>,
     pub(super) services: Option<Placed<ServicesTable>>,
     pub(super) limits: LimitsTable,
+    pub(super) metrics: MetricsTable,
     pub(super) tool: Vec<Placed<ToolTable>>,
     pub(super) resource: Vec<Placed<ResourceTable>>,
     pub(super) prompt: Vec<Placed<PromptTable>>,
@@ -156,6 +157,15 @@ pub(super) struct LimitsTable {
     pub(super) body_bytes: Option<Placed<usize>>,
     pub(super) header_bytes: Option<Placed<usize>>,
     pub(super) outbox_bytes: Option<Placed<usize>>,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MetricsTable {
+    pub(super) enabled: bool,
+    pub(super) scope: Option<Placed<String>>,
+    pub(super) public: bool,
 }
 
 /// `[gpio.NAME]`.

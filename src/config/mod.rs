@@ -111,6 +111,13 @@ impl fmt::Display for PemFile {
     }
 }
 
+/// Who may read `/metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// The scope that a token needs; without one, everybody may.
+    pub scope: Option<String>,
+}
+
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -148,6 +155,8 @@ pub struct Config {
     pub allowed: Allowed,
     /// How much the board gives at once.
     pub limits: Limits,
+    /// Who may read `/metrics`; without this, nobody.
+    pub metrics: Option<Metrics>,
     /// Tools, resources and prompts of the owner's own.
     pub declared: Declared,
     /// The lines of GPIO chips that assistants may read or switch.
@@ -188,6 +197,7 @@ impl Config {
             confirmed: Vec::new(),
             allowed: Allowed::default(),
             limits: Limits::default(),
+            metrics: None,
             declared: Declared::default(),
             gpio: Gpio::default(),
             i2c: Vec::new(),

@@ -1,8 +1,8 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
 use super::declared::{Declared, Tables};
-use super::file::{AuthTable, File, Named, Placed, TlsTable, TokensTable, UserTable};
-use super::{Auth, Config, Lifetimes, PemFile, Tls, User, names_of, text, tree};
+use super::file::{AuthTable, File, MetricsTable, Named, Placed, TlsTable, TokensTable, UserTable};
+use super::{Auth, Config, Lifetimes, Metrics, PemFile, Tls, User, names_of, text, tree};
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
@@ -53,6 +53,7 @@ pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
         confirmed: source.confirmed(&file.tools.confirm)?,
         allowed,
         limits: source.limits(&file.limits)?,
+        metrics: source.metrics(&file.metrics)?,
         declared,
         gpio: source.gpio(&file.gpio)?,
         i2c: source.i2c(&file.i2c)?,
@@ -170,6 +171,18 @@ impl Source<'_> {
 
     fn pem(&self, path: &Placed<PathBuf>) -> Result<PemFile, Error> {
         Ok(PemFile { path: self.absolute(path)?, place: Some(self.place(Some(path.span()))) })
+    }
+
+    fn metrics(&self, table: &MetricsTable) -> Result<Option<Metrics>, Error> {
+        let named = table.scope.as_ref();
+        let scope = named.map_or(Ok("system:read".to_owned()), |named| self.checked(named, scope))?;
+        match named {
+            Some(named) if table.public => {
+                let what = "metrics that are public need no scope";
+                Err(self.fault(named.span(), what, "Take scope out, or public."))
+            }
+            _ => Ok(table.enabled.then(|| Metrics { scope: (!table.public).then_some(scope) })),
+        }
     }
 
     pub(super) fn absolute(&self, path: &Placed<PathBuf>) -> Result<PathBuf, Error> {

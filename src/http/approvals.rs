@@ -4,14 +4,14 @@
 //! sealed for this person.
 
 use crate::approval::{Board, Plan, PlanId, shown};
-use crate::audit::Event;
+use crate::audit::{Audit as _, Event};
 use crate::config::Confirm;
-use crate::http::cookie::{approver_cookie, browser, drop_approver, set_approver};
+use crate::http::cookie::{approver_cookie, browser, drop_approver};
 use crate::http::oauth::{own_form, show};
 use crate::http::page::{self, PlanRow};
 use crate::http::reply::{self, Reply};
 use crate::http::{Service, oauth};
-use crate::oauth::{Approver, Base, Error, Mode, Verb};
+use crate::oauth::{Approver, Base, Error, Mode, Place, Verb};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue, REFRESH};
 use hyper::{Request, StatusCode};
@@ -30,7 +30,7 @@ impl Board for Here {
 
     fn record(&self, event: &Event<'_>) {
         if let Some(service) = self.0.upgrade() {
-            service.audit.record(event);
+            service.watch.record(event);
         }
     }
 }
@@ -43,7 +43,12 @@ pub(crate) fn page(service: &Service, base: &Base, request: &Request<Incoming>) 
     }
     match approver(service, base, headers) {
         Some(approver) => list(service, base, &approver, note(request.uri().query())),
-        None => show(service, base, headers, service.authority.enter_approvals(&service.world(), base, browser(base, headers))),
+        None => show(
+            service,
+            base,
+            headers,
+            service.authority.enter_place(&service.world(), base, Place::Approvals, browser(base, headers)),
+        ),
     }
 }
 
@@ -60,10 +65,8 @@ pub(crate) async fn decide(service: &Rc<Service>, base: &Base, request: Request<
         Ok(None) => drop_approver(base, reply::see_other("/")),
         Ok(Some(word)) => reply::see_other(&format!("{PATH}?{word}")),
         Err(error) => {
-            service.audit.record(&Event::AuthorizationRefused { reason: error.reason() });
-            let remedy = "Go back to the page of approvals, /approvals.";
-            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            reply::problem(&head.headers, status, error.error(), error.description(), remedy)
+            service.watch.record(&Event::AuthorizationRefused { reason: error.reason() });
+            oauth::refused_with(&head.headers, &error, "Go back to the page of approvals, /approvals.")
         }
     }
 }
@@ -146,7 +149,7 @@ fn approver(service: &Service, base: &Base, headers: &HeaderMap) -> Option<Appro
     service.authority.approver(&service.world(), approver_cookie(base, headers))
 }
 
-/// Somebody has just signed in.
-pub(crate) fn enter(base: &Base, cookie: &str) -> Reply {
-    set_approver(base, reply::see_other(PATH), cookie)
+/// How many calls wait for this person.
+pub(crate) fn waiting(service: &Service, approver: &Approver) -> usize {
+    service.approvals.waiting().iter().filter(|(plan, _)| may_see(approver, plan)).count()
 }

@@ -1,5 +1,9 @@
 //! How to connect: what the home page and the start of the server tell a person to type, for this very address.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use form_urlencoded::byte_serialize;
+
 /// One way to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -11,6 +15,8 @@ pub(crate) struct Block {
     pub(crate) text: String,
     /// The certificate that it is about.
     pub(crate) ca: Option<Ca>,
+    /// A link that does the same where the client is installed: its words, and its address.
+    pub(crate) link: Option<(&'static str, String)>,
 }
 
 /// The certificate of the board's own CA, which `/ca.pem` gives.
@@ -30,9 +36,16 @@ pub(crate) fn blocks(origin: &str, board: &str, is_open: bool, fingerprint: Opti
     // The name of the file with the CA, where clients must be told to trust it.
     let ca = fingerprint.map(|_| format!("{name}-ca.pem"));
     let ca = ca.as_deref();
-    let mut blocks =
-        vec![claude_desktop(origin, &name, ca), claude_code(origin, &name, is_open, ca), inspector(origin, ca), older(origin)];
-    blocks.insert(3, if is_open { curl_open(origin, ca) } else { curl(origin, ca) });
+    let mut blocks = vec![
+        bridge(origin, &name, fingerprint),
+        claude_desktop(origin, &name, ca),
+        claude_code(origin, &name, is_open, ca),
+        cursor(origin, &name),
+        vs_code(origin, &name),
+        inspector(origin, ca),
+        if is_open { curl_open(origin, ca) } else { curl(origin, ca) },
+        older(origin),
+    ];
     if is_plain_network(origin) && !is_open {
         blocks.insert(0, sign_in_by_code(origin));
     }
@@ -54,6 +67,65 @@ fn trust(origin: &str, ca: &str, fingerprint: &str) -> Block {
              node -p \"new crypto.X509Certificate(fs.readFileSync('{ca}')).fingerprint256\""
         ),
         ca: Some(Ca { file: ca.to_owned(), fingerprint: fingerprint.to_owned() }),
+        link: None,
+    }
+}
+
+/// By the same program on the computer of the client: it trusts the board by its fingerprint.
+fn bridge(origin: &str, name: &str, fingerprint: Option<&str>) -> Block {
+    let url = json(&format!("{origin}/mcp"));
+    let pin = fingerprint.map(pin).map_or_else(String::new, |pin| format!(", \"--pin\", \"{pin}\""));
+    let allow = if is_plain_network(origin) { ", \"--allow-http\"" } else { "" };
+    Block {
+        title: "Claude Desktop, by perchd",
+        note: "Install perchd on the computer with Claude Desktop. There: Settings, Developer, Edit Config. Put this into \
+               claude_desktop_config.json and start Claude Desktop anew."
+            .to_owned(),
+        text: format!(
+            r#"{{
+  "mcpServers": {{
+    {}: {{
+      "command": "perchd",
+      "args": ["connect", {url}{pin}{allow}]
+    }}
+  }}
+}}"#,
+            json(name)
+        ),
+        ca: None,
+        link: None,
+    }
+}
+
+/// A fingerprint as `perchd connect --pin` takes it.
+fn pin(fingerprint: &str) -> String {
+    format!("sha256:{}", fingerprint.replace(':', "").to_ascii_lowercase())
+}
+
+/// The note says what a link does; the text is for who has none, or comes by a terminal.
+fn cursor(origin: &str, name: &str) -> Block {
+    let server = format!("{{\"url\":{}}}", json(&format!("{origin}/mcp")));
+    let config = byte_serialize(STANDARD.encode(&server).as_bytes()).collect::<String>();
+    Block {
+        title: "Cursor",
+        note: "The link opens Cursor. Or put this into ~/.cursor/mcp.json.".to_owned(),
+        text: format!("{{ \"mcpServers\": {{ {}: {server} }} }}", json(name)),
+        ca: None,
+        link: Some(("Add to Cursor", format!("cursor://anysphere.cursor-deeplink/mcp/install?name={name}&config={config}"))),
+    }
+}
+
+fn vs_code(origin: &str, name: &str) -> Block {
+    let url = json(&format!("{origin}/mcp"));
+    let server = format!("{{\"name\":{},\"type\":\"http\",\"url\":{url}}}", json(name));
+    // A form would have `+` for a space, but there is none in it.
+    let config = byte_serialize(server.as_bytes()).collect::<String>();
+    Block {
+        title: "VS Code",
+        note: "The link opens VS Code. Or run this in a terminal.".to_owned(),
+        text: format!("code --add-mcp '{server}'"),
+        ca: None,
+        link: Some(("Add to VS Code", format!("vscode:mcp/install?{config}"))),
     }
 }
 
@@ -63,7 +135,7 @@ fn claude_desktop(origin: &str, name: &str, ca: Option<&str>) -> Block {
     let path = ca.map_or_else(String::new, |ca| format!(" In place of /path/to, write where {ca} is."));
     let env = ca.map_or_else(String::new, |ca| format!(",\n      \"env\": {{ \"NODE_EXTRA_CA_CERTS\": \"/path/to/{ca}\" }}"));
     Block {
-        title: "Claude Desktop",
+        title: "Claude Desktop, by mcp-remote",
         note: format!(
             "In Claude Desktop: Settings, Developer, Edit Config. Put this into claude_desktop_config.json and start Claude \
              Desktop anew. It needs Node.js 20 or later.{path}"
@@ -84,6 +156,7 @@ fn claude_desktop(origin: &str, name: &str, ca: Option<&str>) -> Block {
             json(name)
         ),
         ca: None,
+        link: None,
     }
 }
 
@@ -95,6 +168,7 @@ fn claude_code(origin: &str, name: &str, is_open: bool, ca: Option<&str>) -> Blo
         note: format!("In a terminal{then}"),
         text: format!("claude mcp add --transport http {name} {origin}/mcp{trusting}"),
         ca: None,
+        link: None,
     }
 }
 
@@ -110,6 +184,7 @@ fn inspector(origin: &str, ca: Option<&str>) -> Block {
              {trusting}npx @modelcontextprotocol/inspector@2.12.0"
         ),
         ca: None,
+        link: None,
     }
 }
 
@@ -120,6 +195,7 @@ fn curl(origin: &str, ca: Option<&str>) -> Block {
         note: "The first answer is a 401 that says where to sign in; the second is what clients read there.".to_owned(),
         text: format!("curl {trusting}-i {origin}/mcp\ncurl {trusting}{origin}/.well-known/oauth-protected-resource/mcp"),
         ca: None,
+        link: None,
     }
 }
 
@@ -133,6 +209,7 @@ fn curl_open(origin: &str, ca: Option<&str>) -> Block {
             "curl {trusting}-i {origin}/mcp -H 'Content-Type: application/json' \\\n  -H 'Accept: application/json, text/event-stream' \\\n  -d '{hello}'"
         ),
         ca: None,
+        link: None,
     }
 }
 
@@ -142,6 +219,7 @@ fn older(origin: &str) -> Block {
         note: "Clients of the revision 2024-11-05 use HTTP with server-sent events at this address.".to_owned(),
         text: format!("{origin}/sse"),
         ca: None,
+        link: None,
     }
 }
 
@@ -154,6 +232,7 @@ fn sign_in_by_code(origin: &str) -> Block {
             .to_owned(),
         text: format!("npx -y -p mcp-remote@0.15.1 mcp-remote-client {origin}/mcp --allow-http --device-code"),
         ca: None,
+        link: None,
     }
 }
 
@@ -191,11 +270,29 @@ mod tests {
         for (board, name) in
             [("kitchen", "kitchen"), ("my \"pi\"; rm -rf /", "my--pi---rm--rf"), ("Küche", "K-che"), ("", "perchd")]
         {
-            let text = text(&blocks(HERE, board, false, None), "Claude Desktop");
+            let text = text(&blocks(HERE, board, false, None), "Claude Desktop, by mcp-remote");
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
             let args = serde_json::json!(["-y", "mcp-remote@0.15.1", "http://localhost:8787/mcp", "--auth-timeout", "120"]);
             assert_eq!(json["mcpServers"][name], serde_json::json!({ "command": "npx", "args": args }), "{text}");
         }
+    }
+
+    #[test]
+    fn links_hold_what_their_clients_read() {
+        let blocks = blocks("https://kitchen.local:8787", "K\u{fc}che", false, Some("AB:CD"));
+        let link = |title: &str| blocks.iter().find(|block| block.title == title).unwrap().link.clone().unwrap().1;
+        let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
+        let cursor = link("Cursor");
+        let config = cursor.strip_prefix("cursor://anysphere.cursor-deeplink/mcp/install?").unwrap();
+        let fields: Vec<_> = form_urlencoded::parse(config.as_bytes()).collect();
+        assert_eq!((fields[0].0.as_ref(), fields[0].1.as_ref(), fields[1].0.as_ref()), ("name", "K-che", "config"));
+        let url = "https://kitchen.local:8787/mcp";
+        assert_eq!(json(&STANDARD.decode(fields[1].1.as_bytes()).unwrap()), serde_json::json!({ "url": url }));
+        let vs_code = link("VS Code");
+        let config = vs_code.strip_prefix("vscode:mcp/install?").unwrap();
+        assert!(!config.contains('+') && !config.contains('&'), "{config}");
+        let (server, _) = form_urlencoded::parse(config.as_bytes()).next().unwrap();
+        assert_eq!(json(server.as_bytes()), serde_json::json!({ "name": "K-che", "type": "http", "url": url }));
     }
 
     #[test]
@@ -222,10 +319,11 @@ mod tests {
         assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once a day: sign in with a code");
         assert_eq!(titles("http://localhost.example.com")[0], "First, once a day: sign in with a code");
         for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
-            assert_eq!(titles(origin)[0], "Claude Desktop", "{origin}");
+            assert_eq!(titles(origin)[0], "Claude Desktop, by perchd", "{origin}");
         }
         assert!(
-            text(&blocks("http://192.168.1.20:8787", "b", false, None), "Claude Desktop").contains("\"120\", \"--allow-http\"")
+            text(&blocks("http://192.168.1.20:8787", "b", false, None), "Claude Desktop, by mcp-remote")
+                .contains("\"120\", \"--allow-http\"")
         );
     }
 
@@ -244,10 +342,12 @@ mod tests {
             let ca = blocks[0].ca.as_ref().unwrap();
             assert_eq!((ca.file.as_str(), ca.fingerprint.as_str()), ("kitchen-ca.pem", "AB:CD"));
             for block in blocks.iter().filter(|block| block.title != "Older clients") {
-                assert!(block.text.contains("kitchen-ca.pem"), "{block:?}");
+                // Cursor and VS Code trust what their computer trusts.
+                let is_trusting = block.text.contains("kitchen-ca.pem") || block.text.contains("\"--pin\", \"sha256:abcd\"");
+                assert!(is_trusting || block.link.is_some(), "{block:?}");
                 assert!(block.text.contains("https://kitchen.local:8787"), "{block:?}");
             }
-            let json: serde_json::Value = serde_json::from_str(&text(&blocks, "Claude Desktop")).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&text(&blocks, "Claude Desktop, by mcp-remote")).unwrap();
             assert_eq!(json["mcpServers"]["kitchen"]["env"]["NODE_EXTRA_CA_CERTS"], "/path/to/kitchen-ca.pem");
         }
         // What stands on a page that came plain is for plain HTTP.

@@ -1,15 +1,18 @@
 //! The home page: what this is, how to connect, and the tools.
 
+use crate::http::cookie::approver_cookie;
 use crate::http::guard::Host;
+use crate::http::live::Eyes;
 use crate::http::reply::{self, Reply};
-use crate::http::{Service, connect, page};
+use crate::http::{Service, connect, live, page};
 use crate::oauth::Base;
 use crate::tool::{Effect, Tool};
-use hyper::StatusCode;
+use hyper::header::HeaderMap;
 
 /// `GET /`.
-pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
+pub(crate) fn page(service: &Service, host: Host<'_>, headers: &HeaderMap) -> Reply {
     let origin = host.origin();
+    let eyes = Eyes::of(service, approver_cookie(&service.hosts().base(host), headers));
     let engine = service.engine();
     let tools = engine.catalog().tools().iter().map(Tool::spec).map(|spec| page::ToolRow {
         name: spec.name().to_owned(),
@@ -25,8 +28,9 @@ pub(crate) fn page(service: &Service, host: Host<'_>) -> Reply {
         blocks: connect::blocks(&origin, &service.config().name, !service.authority.signs_in(), fingerprint),
         tools: tools.collect(),
         mode: service.authority.mode(),
+        live: live::status(service, &eyes),
         is_plain: !Base::new(&origin).is_protected(),
         origin,
     };
-    reply::html(StatusCode::OK, page::home(&home), None)
+    reply::live_html(page::home(&home))
 }

@@ -4,6 +4,7 @@
 //! refused early costs little and learns little.
 
 mod approvals;
+mod bearer;
 mod body;
 pub(crate) mod connect;
 mod cookie;
@@ -11,8 +12,11 @@ pub(crate) mod event;
 mod guard;
 mod hashing;
 mod home;
+mod live;
+mod metrics;
 mod oauth;
 mod owner;
+mod owner_page;
 mod page;
 mod replay;
 mod reply;
@@ -22,6 +26,7 @@ pub(crate) mod sse;
 mod stateless;
 pub(crate) mod stream;
 mod streamable;
+mod watch;
 mod way;
 
 pub(crate) use body::Body;
@@ -33,9 +38,11 @@ use crate::config::{Auth, Config, User};
 use crate::error::{Error, Exit};
 use crate::http::guard::Hosts;
 use crate::http::hashing::Hashing;
+use crate::http::live::Live;
 use crate::http::replay::Replays;
 use crate::http::run::{Calls, Owner};
 use crate::http::stream::{Name, Streams};
+use crate::http::watch::Watch;
 use crate::http::way::Asks;
 use crate::mcp::{Engine, Implementation, Peer, Session};
 use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
@@ -43,7 +50,7 @@ use crate::seal::KeyRing;
 use crate::tool::{Catalog, Changes, Level};
 use crate::world::{Clock, Kernel, World};
 use bytes::Bytes;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -132,7 +139,12 @@ pub(crate) struct Service {
     staying: RefCell<Vec<String>>,
     clock: Clock,
     random: Kernel,
-    audit: Box<dyn Audit>,
+    /// The audit, and what is counted.
+    watch: Watch,
+    live: Live,
+    /// How many connections are open.
+    counting: OnceCell<Box<dyn Fn() -> usize>>,
+    is_stopping: Cell<bool>,
     keep: Keep,
     approvals: Rc<Approvals>,
     streams: Streams,
@@ -167,7 +179,10 @@ impl Service {
             keys: RefCell::new(parts.keys),
             clock: parts.clock,
             random: Kernel::new(),
-            audit: parts.audit,
+            watch: Watch::new(parts.audit, parts.clock),
+            live: Live::default(),
+            counting: OnceCell::new(),
+            is_stopping: Cell::default(),
             keep: parts.keep,
             approvals: parts.approvals,
             streams: Streams::default(),
@@ -235,7 +250,8 @@ impl Service {
     }
 
     /// Offers this from now on, under the keys that hold now.
-    fn offer(&self, catalog: Catalog) {
+    fn offer(&self, mut catalog: Catalog) {
+        catalog.count_on(self.engine().catalog());
         let engine = self.identity.engine(catalog, &self.keys());
         #[cfg(feature = "tasks")]
         let engine = engine.take_tasks(&self.engine());
@@ -287,7 +303,7 @@ impl Service {
 
     /// The world, at this moment.
     fn world(&self) -> World<'_> {
-        World { now: self.clock.now(), random: &self.random, audit: &*self.audit }
+        World { now: self.clock.now(), random: &self.random, audit: &self.watch }
     }
 
     /// Writes down what was revoked by the request that ends now, if anything was, and ends its streams. A sign-in that a
@@ -317,11 +333,13 @@ impl Service {
         self.replays.forget_old();
         #[cfg(feature = "tasks")]
         run::task::forget_old(self);
-        self.audit.catch_up();
+        self.watch.catch_up();
     }
 
     /// Ends every stream: the server stops. One on which somebody waits for an answer ends behind that.
     pub(crate) fn close_streams(&self) {
+        self.is_stopping.set(true);
+        self.live.close();
         self.streams.close(|owner| self.calls.is_any(owner));
     }
 

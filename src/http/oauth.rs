@@ -1,19 +1,16 @@
-//! The endpoints of the authorization server over HTTP, and the bearer check of the others.
+//! The endpoints of the authorization server over HTTP.
 
+use crate::http::bearer::with_challenge;
 use crate::http::body::{self, Fault};
 use crate::http::cookie::{browser, set_cookie};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
-use crate::http::{Link, Service, approvals, page, streamable};
+use crate::http::{Link, Service, approvals, owner_page, page, streamable};
 use crate::limits;
-use crate::mcp::{self, Id};
-use crate::oauth::{Base, Endpoint, Endpoints, Error, Page, RESOURCE_METADATA_PATH, Step, Tried, challenge, insufficient_scope};
-use crate::principal::{Principal, Scopes};
+use crate::oauth::{Base, Endpoint, Error, Page, RESOURCE_METADATA_PATH, Step, Tried};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use std::rc::Rc;
 
@@ -40,11 +37,13 @@ pub(crate) async fn answer(service: &Rc<Service>, base: &Base, link: Link, reque
         ("/authorize" | "/consent" | "/device", _) if is_post => form(service, base, link, request).await,
         (approvals::PATH, _) if is_read => approvals::page(service, base, &request),
         (approvals::PATH, _) if is_post => approvals::decide(service, base, request).await,
+        (owner_page::PATH, _) if is_read => owner_page::page(service, base, &request),
+        (owner_page::PATH, _) if is_post => owner_page::run(service, base, request).await,
         ("/device_authorization", _) if is_post => device_authorization(service, base, link, request).await,
         ("/register", _) if is_post => register(service, link, request).await,
         ("/token", _) if is_post => token(service, base, request).await,
         ("/revoke", _) if is_post => revoke(service, request).await,
-        ("/authorize" | "/device" | approvals::PATH, _) => wrong_method(request.headers(), "GET, POST"),
+        ("/authorize" | "/device" | approvals::PATH | owner_page::PATH, _) => wrong_method(request.headers(), "GET, POST"),
         ("/consent" | "/device_authorization" | "/register" | "/token" | "/revoke", _) => wrong_method(request.headers(), "POST"),
         (SERVER_METADATA_PATH, _) | (_, Some(_)) => wrong_method(request.headers(), "GET"),
         _ => nothing(request.headers()),
@@ -66,52 +65,6 @@ fn wrong_method(headers: &HeaderMap, allow: &'static str) -> Reply {
     let mut reply =
         reply::problem(headers, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", what, &format!("It knows {allow}."));
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    reply
-}
-
-/// Who is calling; without a good token, the 401 with which every client begins (RFC 6750, RFC 9728 5.1).
-///
-/// `endpoints` are those whose tokens are good, `endpoint` is the one whose metadata the 401 points to.
-pub(crate) fn bearer(
-    service: &Service,
-    link: Link,
-    headers: &HeaderMap,
-    endpoints: Endpoints,
-    endpoint: Endpoint,
-) -> Result<Principal, Reply> {
-    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    service.authority.bearer(&service.world(), authorization, endpoints).map_err(|refusal| {
-        let challenge = challenge(&base(service, link, headers), endpoint, &service.authority.scopes(), &refusal);
-        let body = br#"{"error":"invalid_token","error_description":"Sign in: this needs an access token."}"#;
-        with_challenge(reply::secret_json(StatusCode::UNAUTHORIZED, Bytes::from_static(body)), &challenge)
-    })
-}
-
-/// 403: the token is good, but lacks a scope; the client may ask its user for it (RFC 6750 3.1).
-pub(crate) fn forbidden(service: &Service, link: Link, headers: &HeaderMap, endpoint: Endpoint, id: &Id, scope: &str) -> Reply {
-    let error = mcp::error(Some(id), &missing_scope(scope));
-    let known = service.authority.scopes();
-    let scopes = Scopes::parse(scope, |scope| known.contains(scope));
-    with_challenge(
-        reply::json(StatusCode::FORBIDDEN, error),
-        &insufficient_scope(&base(service, link, headers), endpoint, &scopes),
-    )
-}
-
-/// What the server calls itself towards this client, whose Host the guard has let pass.
-fn base(service: &Service, link: Link, headers: &HeaderMap) -> Base {
-    service.hosts().find(headers, link).map_or_else(|| service.hosts().canonical(), |host| service.hosts().base(host))
-}
-
-/// The same where there is no status to say it with.
-pub(crate) fn missing_scope(scope: &str) -> mcp::Error {
-    mcp::Error::transport(format!("Forbidden: the token lacks the scope {scope}"))
-}
-
-fn with_challenge(mut reply: Reply, challenge: &str) -> Reply {
-    if let Ok(challenge) = HeaderValue::from_str(challenge) {
-        reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
     reply
 }
 
@@ -172,7 +125,7 @@ pub(crate) fn show(service: &Service, base: &Base, headers: &HeaderMap, step: St
     match step {
         Step::Refuse(error) => refused(headers, &error),
         Step::Redirect(uri) => reply::see_other(&uri),
-        Step::Entered(cookie) => approvals::enter(base, &cookie),
+        Step::Entered { cookie, place } => owner_page::enter(base, &cookie, place),
         Step::SignIn(page) => {
             if let Some(error) = page.error.filter(|_| !reply::wants_page(headers)) {
                 return as_json(&error);
@@ -245,13 +198,17 @@ fn must_wait(mut reply: Reply, error: Option<Error>) -> Reply {
 fn asker(page: &Page) -> page::Asker<'_> {
     let way = match &page.user_code {
         Some(user_code) => page::Way::Device { user_code },
-        None if page.is_approver => page::Way::Approver,
-        None => page::Way::Browser { redirect_host: &page.redirect_host },
+        None => page.place.map_or(page::Way::Browser { redirect_host: &page.redirect_host }, page::Way::Person),
     };
     page::Asker { client_name: &page.client_name, way }
 }
 
-fn refused(headers: &HeaderMap, error: &Error) -> Reply {
+/// What is wrong with a form, and the way back from there.
+pub(crate) fn refused_with(headers: &HeaderMap, error: &Error, remedy: &str) -> Reply {
+    reply::problem(headers, status(error), error.error(), error.description(), remedy)
+}
+
+pub(crate) fn refused(headers: &HeaderMap, error: &Error) -> Reply {
     if reply::wants_page(headers) {
         let remedy = error.retry_secs().map(|secs| format!("Wait {}, then go back and try again.", seconds(secs)));
         let remedy = remedy.as_deref().unwrap_or(AGAIN);

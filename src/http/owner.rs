@@ -1,9 +1,10 @@
 //! What the owner of the board does with a service from its terminal: no request reaches this.
 
-use crate::audit::Event;
+use crate::audit::{Audit as _, Event};
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::Service;
+use crate::http::watch::Count;
 use crate::oauth::{self, Inspection, Mint, Pairing};
 use crate::principal::{ClientTag, GrantId, Scopes};
 use crate::seal::{Forged, KeyRing};
@@ -19,6 +20,21 @@ impl Service {
     /// For how long it has been there.
     pub(crate) fn uptime(&self) -> Duration {
         self.clock.uptime()
+    }
+
+    /// How many connections are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.counting.get().map_or(0, |counting| counting())
+    }
+
+    /// Learns from `counting` how many connections are open.
+    pub(crate) fn counts_connections(&self, counting: impl Fn() -> usize + 'static) {
+        let _ = self.counting.set(Box::new(counting));
+    }
+
+    /// A connection was one too many.
+    pub(crate) fn turned_away(&self) {
+        self.watch.add(Count::ConnectionsTurnedAway);
     }
 
     /// A code with which somebody may sign in once, and allow a client `scopes` at most.
@@ -120,7 +136,7 @@ impl Service {
     /// Seals with another ring from now on. What was sealed before is good as far as the new one opens it.
     pub(crate) fn rekey(&self, keys: KeyRing, how: &'static str) {
         let keys = Rc::new(keys);
-        self.audit.record(&Event::KeysReplaced { how, keys: keys.count() });
+        self.watch.record(&Event::KeysReplaced { how, keys: keys.count() });
         self.authority.rekey(Rc::clone(&keys));
         let catalog = self.engine().catalog().clone();
         self.keys.replace(keys);

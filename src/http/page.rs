@@ -1,17 +1,22 @@
 //! The pages that people see: from plain data to HTML, and nothing else.
 //!
-//! Each page stands by itself: one inline style, no script, nothing from elsewhere, light and dark.
+//! Each page stands by itself: one inline style, nothing from elsewhere, light and dark. None needs a script, and none has one but the
+//! home page, which shows how the board is and copies what is to be copied.
 
 mod approvals;
 mod home;
+mod live;
+mod owner;
 mod policy;
 mod template;
 
 pub(crate) use approvals::{ApprovalsPage, PlanRow, approvals};
 pub(crate) use home::{Home, ToolRow, home};
-pub(crate) use policy::content_security_policy;
+pub(crate) use live::{CallRow, live};
+pub(crate) use owner::{ClientRow, EventRow, OwnerPage, owner};
+pub(crate) use policy::{content_security_policy, live_policy};
 
-use crate::oauth::Mode;
+use crate::oauth::{Mode, Place};
 use crate::tool::Scope;
 use template::{Html, fill};
 
@@ -31,8 +36,8 @@ pub(crate) enum Way<'a> {
     Browser { redirect_host: &'a str },
     /// It shows this code, and waits.
     Device { user_code: &'a str },
-    /// Nobody asks: a person wants to approve calls.
-    Approver,
+    /// Nobody asks: a person wants to see this page.
+    Person(Place),
 }
 
 /// The page that asks for the code of a device.
@@ -290,7 +295,8 @@ fn scope_box(index: usize, scope: &Scope) -> Html {
 fn asker(asker: &Asker<'_>) -> Html {
     let redirect_host = match asker.way {
         Way::Browser { redirect_host } => redirect_host,
-        Way::Approver => return Html::fixed(include_str!("page/asker_approver.html")),
+        Way::Person(Place::Approvals) => return Html::fixed(include_str!("page/asker_approver.html")),
+        Way::Person(Place::Owner) => return Html::fixed(include_str!("page/asker_owner.html")),
         Way::Device { user_code } => {
             let values = [("client", asker.client_name.into()), ("user_code", user_code.into())];
             return fill(include_str!("page/asker_device.html"), &values);
@@ -357,7 +363,54 @@ mod tests {
             row("Restart a service", "restart_service", "Restarts one of the listed services.", "services:write", true),
         ];
         let blocks = connect::blocks(&origin, "kitchen", false, None);
-        Home { board: "kitchen".to_owned(), origin, mode: Mode::Demo, is_plain: false, blocks, tools }
+        let live = live(&[("Running for", "3 min".to_owned())], Some(&sample_calls()));
+        Home { board: "kitchen".to_owned(), origin, mode: Mode::Demo, is_plain: false, live, blocks, tools }
+    }
+
+    fn sample_calls() -> [CallRow; 2] {
+        let call = |fate, client: &str| CallRow {
+            tool: "board_health".to_owned(),
+            fate,
+            took_ms: 12,
+            ago: "3 min ago".to_owned(),
+            subject: "anna".to_owned(),
+            client: client.to_owned(),
+        };
+        [call("ok", "Claude Desktop"), call("timeout", "")]
+    }
+
+    /// As full as it gets.
+    fn sample_owner() -> String {
+        let client = |n: usize| ClientRow {
+            name: "Claude Desktop".to_owned(),
+            tag: "9f86d081884c7d65".to_owned(),
+            subject: "anna".to_owned(),
+            scopes: "math system:read".to_owned(),
+            seen: "3 min ago".to_owned(),
+            is_revoked: n == 1,
+        };
+        let event = |_| {
+            EventRow {
+            json: r#"{"event":"token_issued","subject":"anna","client":"9f86d081884c7d65","grant":"9f86d081","grant_type":"refresh_token"}"#.to_owned(),
+            ago: "3 min ago".to_owned(),
+            count: 2,
+        }
+        };
+        let clients: Vec<_> = (0..crate::limits::SEEN).map(client).collect();
+        let events: Vec<_> = (0..crate::limits::TAIL).map(event).collect();
+        let calls: Vec<_> = (0..crate::limits::CALLS_SHOWN).map(|_| sample_calls()[0].clone()).collect();
+        owner(&OwnerPage {
+            board: "kitchen",
+            subject: "anna",
+            is_owner: true,
+            is_plain: true,
+            note: Some("Revoked."),
+            waiting: 2,
+            clients: &clients,
+            calls: &calls,
+            events: &events,
+            transaction: &"x".repeat(200),
+        })
     }
 
     fn sample_sign_in() -> SignIn<'static> {
@@ -412,7 +465,7 @@ mod tests {
     }
 
     /// Every page, with its name.
-    fn samples() -> [(&'static str, String); 15] {
+    fn samples() -> [(&'static str, String); 17] {
         let device = Asker { way: Way::Device { user_code: "BCDF-GHJK" }, ..ASKER };
         let (board, message) = ("kitchen", Some("No device waits with this code."));
         let code = DevicePage {
@@ -437,10 +490,38 @@ mod tests {
             ("a first try", sign_in(&SignIn { message: None, mode: BOTH, ..sample_sign_in() })),
             ("consent", consent(&sample_consent(&sample_scopes()))),
             ("error", error(&sample_problem())),
-            ("sign_in_approver", sign_in(&SignIn { asker: Asker { client_name: "", way: Way::Approver }, ..sample_sign_in() })),
+            (
+                "sign_in_approver",
+                sign_in(&SignIn { asker: Asker { client_name: "", way: Way::Person(Place::Approvals) }, ..sample_sign_in() }),
+            ),
+            (
+                "sign_in_owner",
+                sign_in(&SignIn { asker: Asker { client_name: "", way: Way::Person(Place::Owner) }, ..sample_sign_in() }),
+            ),
+            ("owner", sample_owner()),
             ("approvals", approvals(&sample_approvals(&sample_plans()))),
             ("no approvals", approvals(&sample_approvals(&[]))),
         ]
+    }
+
+    fn attacked_owner() -> String {
+        let text = || ATTACK.to_owned();
+        let client = ClientRow { name: text(), tag: text(), subject: text(), scopes: text(), seen: text(), is_revoked: false };
+        let call = CallRow { tool: text(), fate: "ok", took_ms: 1, ago: text(), subject: text(), client: text() };
+        let json = serde_json::json!({ "event": ATTACK, "name": ATTACK }).to_string();
+        let events = [EventRow { json, ago: text(), count: 1 }, EventRow { json: text(), ago: text(), count: 1 }];
+        owner(&OwnerPage {
+            board: ATTACK,
+            subject: ATTACK,
+            is_owner: true,
+            is_plain: false,
+            note: Some(ATTACK),
+            waiting: 0,
+            clients: &[client],
+            calls: &[call],
+            events: &events,
+            transaction: ATTACK,
+        })
     }
 
     #[test]
@@ -478,6 +559,7 @@ mod tests {
             done(ATTACK, ATTACK, true),
             done(ATTACK, ATTACK, false),
             error(&problem),
+            attacked_owner(),
         ] {
             assert!(!page.contains("<script"), "{page}");
             assert!(page.contains("&quot;&gt;&lt;script&gt;x&lt;/script&gt;{{title}}"), "{page}");
@@ -487,7 +569,10 @@ mod tests {
     #[test]
     fn pages_need_nothing_from_elsewhere_and_run_nothing() {
         for (name, page) in samples() {
-            for word in ["<script", "javascript:", " src=", "@import", "url(", "style=\"", " onclick", "<iframe"] {
+            // The home page has one script, which the policy names.
+            let scripts = if name == "home" { page.matches(&format!("<script>{}</script>", policy::SCRIPT)).count() } else { 0 };
+            assert_eq!((page.matches("<script").count(), scripts), (scripts, usize::from(name == "home")), "{name}");
+            for word in ["javascript:", " src=", "@import", "url(", "style=\"", " onclick", "<iframe"] {
                 assert!(!page.contains(word), "{name}: {word}");
             }
             assert!(page.len() <= 20 * 1024, "{name}: {} bytes", page.len());

@@ -19,6 +19,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PEM: HeaderValue = HeaderValue::from_static("application/x-pem-file");
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_BUFFERING: HeaderValue = HeaderValue::from_static("no");
@@ -79,6 +80,20 @@ pub(crate) fn pem(pem: Bytes) -> Reply {
     plain(StatusCode::OK, PEM, pem)
 }
 
+/// Text that is written in this program; nobody keeps it.
+pub(crate) fn text(status: StatusCode, text: &'static str) -> Reply {
+    let mut reply = plain(status, TEXT, Bytes::from_static(text.as_bytes()));
+    reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
+/// The text format of Prometheus.
+pub(crate) fn metrics(text: String) -> Reply {
+    let mut reply = plain(StatusCode::OK, METRICS, text);
+    reply.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
 /// Events as they come, until the outbox is closed.
 pub(crate) fn events(outbox: &Rc<Outbox>) -> Reply {
     let mut reply = Response::new(Body::Events(outbox.read()));
@@ -127,6 +142,15 @@ pub(crate) fn html(status: StatusCode, html: String, redirect: Option<&str>) -> 
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     if let Ok(policy) = HeaderValue::from_str(&page::content_security_policy(redirect)) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    reply
+}
+
+/// A page that runs our script, which asks this server how the board is.
+pub(crate) fn live_html(html: String) -> Reply {
+    let mut reply = self::html(StatusCode::OK, html, None);
+    if let Ok(policy) = HeaderValue::from_str(&page::live_policy()) {
+        reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     reply
 }

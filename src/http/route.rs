@@ -5,7 +5,7 @@ use crate::http::guard::{Host, needs_tls};
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
 use crate::http::streamable::Opened;
-use crate::http::{Link, Service, home, oauth, sse, stateless, streamable};
+use crate::http::{Link, Service, bearer, home, live, metrics, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Base, Endpoint, Endpoints};
 use crate::principal::Principal;
@@ -62,6 +62,9 @@ enum Next {
 
 /// Answers one request.
 pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
+    if request.uri().path() == metrics::HEALTH_PATH {
+        return Answer::Reply(metrics::health(service, request.method()));
+    }
     let origin = request.headers().get(ORIGIN).cloned();
     // One future within the other would be copied twice for each request: what waits for nothing is none.
     let answer = match guarded(service, link, &request) {
@@ -71,7 +74,12 @@ pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<I
         // Boxed: each request would make room for the largest of these futures.
         Next::Oauth(base) => Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await),
     };
-    match (closing(answer), origin) {
+    let answer = closing(answer);
+    service.watch.answered(match &answer {
+        Answer::Reply(reply) => reply.status(),
+        Answer::Stream(_) => StatusCode::OK,
+    });
+    match (answer, origin) {
         (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
         (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
         (answer, _) => answer,
@@ -107,7 +115,12 @@ fn guarded(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ne
         "/mcp" => mcp(service, link, request),
         "/messages" => messages(service, link, request),
         "/sse" => Next::Answered(legacy(service, link, request)),
-        "/" => Next::Answered(Answer::Reply(home_page(service, host, request.method()))),
+        "/" => Next::Answered(Answer::Reply(home_page(service, host, request))),
+        live::PATH => {
+            let base = hosts.base(host);
+            Next::Answered(live::open(service, &base, request.method(), headers, request.version()))
+        }
+        metrics::PATH => Next::Answered(Answer::Reply(metrics::page(service, link, request.method(), headers))),
         CA_PATH => Next::Answered(Answer::Reply(own_ca(service, request))),
         _ => Next::Oauth(hosts.base(host)),
     }
@@ -118,7 +131,7 @@ fn refused(reply: Reply) -> Next {
 }
 
 fn mcp(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
-    let principal = match oauth::bearer(service, link, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
+    let principal = match bearer::principal(service, link, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
         Ok(principal) => principal,
         Err(challenge) => return refused(challenge),
     };
@@ -138,7 +151,7 @@ fn mcp(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
 }
 
 fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Answer {
-    let principal = match oauth::bearer(service, link, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
+    let principal = match bearer::principal(service, link, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
         Ok(principal) => principal,
         Err(challenge) => return Answer::Reply(challenge),
     };
@@ -151,16 +164,16 @@ fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Ans
 }
 
 fn messages(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
-    match oauth::bearer(service, link, request.headers(), Endpoints::ANY, Endpoint::Sse) {
+    match bearer::principal(service, link, request.headers(), Endpoints::ANY, Endpoint::Sse) {
         Ok(principal) if request.method() == Method::POST => Next::Messages(principal),
         Ok(_) => refused(reply::method_not_allowed("POST")),
         Err(challenge) => refused(challenge),
     }
 }
 
-fn home_page(service: &Service, host: Host<'_>, method: &Method) -> Reply {
-    match *method {
-        Method::GET | Method::HEAD => home::page(service, host),
+fn home_page(service: &Service, host: Host<'_>, request: &Request<Incoming>) -> Reply {
+    match *request.method() {
+        Method::GET | Method::HEAD => home::page(service, host, request.headers()),
         _ => reply::method_not_allowed("GET"),
     }
 }

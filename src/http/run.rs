@@ -3,17 +3,18 @@
 #[cfg(feature = "tasks")]
 pub(crate) mod task;
 
-use crate::audit::Event as AuditEvent;
+use crate::audit::{Audit as _, Event as AuditEvent};
 use crate::http::Service;
 use crate::http::event::{Event, Outbox};
 #[cfg(feature = "tasks")]
 use crate::http::run::task::TaskLine;
+use crate::http::watch::Count;
 use crate::http::way::Way;
 #[cfg(feature = "tasks")]
 use crate::mcp::TaskWanted;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
-use crate::tool::{Arguments, Ask, Call, Handler, Line, Outcome, ToolError, Wire, Yield};
+use crate::tool::{Arguments, Ask, Call, Fate, Handler, Line, Outcome, ToolError, Wire, Yield};
 use serde_json::value::RawValue;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
@@ -102,6 +103,7 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pendin
     }
     let most = service.config().limits.calls;
     if service.calls.is_full(most) {
+        service.watch.add(Count::CallsTurnedAway);
         let busy = Err(ToolError::new(format!("The board runs {most} calls already. Try again in a moment.")));
         return Started::Done(service.engine().finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
     }
@@ -208,12 +210,12 @@ enum Ended {
 }
 
 impl Ended {
-    fn in_audit(&self) -> &'static str {
+    fn fate(&self) -> Fate {
         match self {
-            Ended::Done(Ok(_)) => "ok",
-            Ended::Done(Err(_)) => "error",
-            Ended::Asked(_) => "input_required",
-            Ended::Overdue(_) => "timeout",
+            Ended::Done(Ok(_)) => Fate::Ok,
+            Ended::Done(Err(_)) => Fate::Error,
+            Ended::Asked(_) => Fate::InputRequired,
+            Ended::Overdue(_) => Fate::Timeout,
         }
     }
 }
@@ -264,7 +266,7 @@ impl Job {
     }
 
     fn answer(&self, principal: &Principal, ended: Ended) -> Vec<u8> {
-        self.record(principal, ended.in_audit());
+        self.record(principal, ended.fate());
         let finished = Finished { id: &self.id, work: &self.work, peer: &self.way.peer };
         match ended {
             Ended::Done(outcome) => self.service.engine().finish(&finished, &outcome),
@@ -280,7 +282,7 @@ impl Job {
     #[cfg(feature = "tasks")]
     fn end_task(&self, principal: &Principal, ended: &Ended) {
         if let Some(line) = self.way.task.get() {
-            self.record(principal, ended.in_audit());
+            self.record(principal, ended.fate());
             task::end(self, line, ended);
         }
     }
@@ -297,11 +299,13 @@ impl Job {
         }
     }
 
-    fn record(&self, principal: &Principal, outcome: &'static str) {
+    fn record(&self, principal: &Principal, fate: Fate) {
         let ms = self.service.clock.now().uptime_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
         let (arguments, effect) = (self.redacted.as_deref(), self.work.effect());
-        self.service.audit.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, effect, outcome, ms });
+        self.service.watch.called(principal, &self.work, &self.way.peer.client.name, fate, ms);
+        let outcome = fate.as_str();
+        self.service.watch.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, effect, outcome, ms });
     }
 }
 
@@ -352,7 +356,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.job.service.calls.running.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.running));
         if !self.is_told.get() {
-            self.job.record(&self.principal, "cancelled");
+            self.job.record(&self.principal, Fate::Cancelled);
         }
         #[cfg(feature = "tasks")]
         self.job.way.task.get().into_iter().for_each(|line| task::give_up(&self.job.service, line));

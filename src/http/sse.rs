@@ -5,7 +5,7 @@ use crate::http::event::{Event, Outbox, Reader};
 use crate::http::reply::{self, Reply};
 use crate::http::run::{self, Asker, Started};
 use crate::http::stream::{Name, Stream};
-use crate::http::{Link, Service, body, oauth, streamable};
+use crate::http::{Link, Service, bearer, body, streamable};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Error, Message, Peer};
 use crate::oauth::Endpoint;
@@ -106,8 +106,8 @@ fn one(
         Action::Answered(id, result) => service.asks.fill(owner, &id, result),
         Action::Cancel(id) => service.calls.cancel(owner, &id),
         Action::Forbid { id, scope } => {
-            say(mcp::error(Some(&id), &oauth::missing_scope(&scope)));
-            return Some(oauth::forbidden(service, link, headers, Endpoint::Sse, &id, &scope));
+            say(mcp::error(Some(&id), &bearer::missing_scope(&scope)));
+            return Some(bearer::forbidden(service, link, headers, Endpoint::Sse, &id, &scope));
         }
         #[cfg(feature = "tasks")]
         Action::Task(action) => {

@@ -5,7 +5,7 @@ use crate::http::reply::{self, Reply};
 use crate::http::route::{Answer, Opening};
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::streamable::{self, PROTOCOL_VERSION};
-use crate::http::{Link, Service, oauth};
+use crate::http::{Link, Service, bearer};
 use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Subscription};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
@@ -81,7 +81,7 @@ pub(crate) async fn post(
         }
         Action::Listen(subscription) => listen(service, principal, from.version, *subscription),
         Action::Forbid { id, scope } => {
-            Answer::Reply(oauth::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))
+            Answer::Reply(bearer::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))
         }
         // To give a call up, a client closes its stream; there is nothing else that it could say.
         _ => Answer::Reply(reply::empty(StatusCode::ACCEPTED)),

@@ -82,6 +82,12 @@ impl Streams {
         self.limits.set(limits);
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        let listening = self.listeners.borrow().iter().filter(|listener| !listener.outbox.is_closed()).count();
+        self.open.borrow().len() + listening
+    }
+
     /// Whether one more may be opened by this person; if not, why.
     fn room(&self, subject: &str) -> Result<(), &'static str> {
         let (open, mut listeners) = (self.open.borrow(), self.listeners.borrow_mut());

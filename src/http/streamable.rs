@@ -7,7 +7,7 @@ use crate::http::route::Answer;
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::stateless::Head;
 use crate::http::stream::{Name, Stream};
-use crate::http::{Link, Service, oauth, stateless};
+use crate::http::{Link, Service, bearer, stateless};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
 use crate::oauth::Endpoint;
@@ -140,7 +140,7 @@ async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -
         #[cfg(feature = "tasks")]
         Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
         Action::Forbid { id, scope } => {
-            Said::Reply(oauth::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope))
+            Said::Reply(bearer::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope))
         }
         other => settle(service, client, other).map_or_else(|| Said::Reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
     }
@@ -253,7 +253,7 @@ async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers
         match action {
             // No `initialize` is among them, so that nothing is opened.
             Action::Reply(_, answer) | Action::Open(answer) => answers.push(Bytes::from(answer)),
-            Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &oauth::missing_scope(&scope)).into()),
+            Action::Forbid { id, scope } => answers.push(mcp::error(Some(&id), &bearer::missing_scope(&scope)).into()),
             Action::Run(pending) => match run::start(service, client.asker(), pending) {
                 Started::Done(answer) => answers.push(answer.into()),
                 Started::Going(outbox) => going.push(outbox),

@@ -1,4 +1,4 @@
-//! Somebody who has signed in to approve what assistants want to run.
+//! Somebody who has signed in to approve what assistants want to run, or to see who uses his board.
 //!
 //! What proves it is a cookie of his browser. No client of MCP ever gets one: clients get tokens, and no token is looked at here.
 
@@ -24,6 +24,27 @@ const NOBODY: ClientTag = ClientTag([0; 8]);
 /// What the cookie holds: deadline, browser, grant, epoch, way, subject and scopes.
 const BYTES: usize = 16 + 16 + 16 + 4 + 1 + 2 + limits::SUBJECT_BYTES + 2 + limits::SCOPES_BYTES;
 
+/// What the forms of the owner's page are about, in place of a plan: no plan has this name, which is drawn at random.
+const OWNER: [u8; PLAN_ID_BYTES] = *b"the owner's page";
+
+/// The page that somebody signs in to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// What waits for approval.
+    Approvals,
+    /// Who uses the board.
+    Owner,
+}
+
+/// What he wants on the owner's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// That this client holds nothing any more.
+    Revoke(ClientTag),
+    /// To be signed in no longer.
+    Leave,
+}
+
 /// What he wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -46,31 +67,32 @@ pub struct Approver {
 }
 
 impl Authority {
-    /// `GET /approvals` of somebody who is not signed in: the sign-in page. `browser` is the value of its cookie.
-    pub fn enter_approvals(&self, world: &World<'_>, base: &Base, browser: Option<&str>) -> Step {
+    /// `GET` of a page for people who are not signed in: the sign-in page. `browser` is the value of its cookie.
+    pub fn enter_place(&self, world: &World<'_>, base: &Base, place: Place, browser: Option<&str>) -> Step {
         let request = Request {
             client: NOBODY,
             client_name: Name::default(),
             scopes: self.scopes(),
             target: Target::whole(base),
-            asker: Asker::Approver,
+            asker: Asker::Person(place),
         };
         let browser = Browser::known_or_new(world, browser);
         self.sign_in_page(&Transaction::begin(world, self.boot, browser, request), None)
     }
 
     /// The cookie of somebody who has just signed in.
-    pub(super) fn entered_approvals(
+    pub(super) fn entered_place(
         &self,
         world: &World<'_>,
         transaction: &Transaction,
         subject: &Subject,
+        place: Place,
     ) -> Result<Step, Error> {
         let deadline = Deadline::after(limits::APPROVER_SECS, world.now, self.boot);
         let fields = transaction.browser.write(deadline.write(Writer::<BYTES>::new()));
         let fields = fields.array(&world.bytes::<16>()).u32(self.epoch());
         let fields = subject.write(fields).text(transaction.request.scopes.as_str());
-        Ok(Step::Entered(self.ring().seal(Purpose::Approver, &fields.finish()?)))
+        Ok(Step::Entered { cookie: self.ring().seal(Purpose::Approver, &fields.finish()?), place })
     }
 
     /// Who may approve, by the cookie of his browser. He must still be let in, and what he could allow is what he could allow
@@ -99,9 +121,21 @@ impl Authority {
     /// # Errors
     /// Never, as long as there is room for it.
     pub fn seal_plan(&self, world: &World<'_>, approver: &Approver, plan: [u8; PLAN_ID_BYTES]) -> Result<String, Error> {
-        let deadline = Deadline::after(limits::PLAN_SECS, world.now, self.boot);
+        self.seal_form(world, approver, plan, limits::PLAN_SECS)
+    }
+
+    /// What the forms of the owner's page carry: this person sends them, in this browser, before long.
+    ///
+    /// # Errors
+    /// Never, as long as there is room for it.
+    pub fn seal_owner(&self, world: &World<'_>, approver: &Approver) -> Result<String, Error> {
+        self.seal_form(world, approver, OWNER, limits::LOGIN_SECS)
+    }
+
+    fn seal_form(&self, world: &World<'_>, approver: &Approver, id: [u8; PLAN_ID_BYTES], secs: u64) -> Result<String, Error> {
+        let deadline = Deadline::after(secs, world.now, self.boot);
         let fields = approver.browser.write(deadline.write(Writer::<{ 48 + 2 + limits::SUBJECT_BYTES }>::new()));
-        Ok(self.ring().seal(Purpose::Plan, &fields.array(&plan).text(&approver.subject).finish()?))
+        Ok(self.ring().seal(Purpose::Plan, &fields.array(&id).text(&approver.subject).finish()?))
     }
 
     /// What a form of this person says.
@@ -120,6 +154,28 @@ impl Authority {
             Some("leave") => Ok(Verb::Leave),
             _ => Err(Error::invalid_request("action is approve, reject or leave.")),
         }
+    }
+
+    /// What a form of the owner's page says.
+    ///
+    /// # Errors
+    /// For a form that was made elsewhere, for somebody else, or too long ago.
+    pub fn errand(&self, world: &World<'_>, approver: &Approver, form: &[u8]) -> Result<Errand, Error> {
+        let parameters = Parameters::parse(form, limits::FORM_BYTES)?;
+        if parameters.one("action")? == Some("leave") {
+            return Ok(Errand::Leave);
+        }
+        let text = parameters.required("transaction", "The form has no transaction.")?;
+        if self.open_plan(world, approver, text)? != OWNER {
+            return Err(Error::invalid_request("This form was made for something else."));
+        }
+        let client = ClientTag::parse(parameters.required("client", "The form names no client.")?);
+        client.map(Errand::Revoke).ok_or_else(|| Error::invalid_request("The form names no client."))
+    }
+
+    /// Whether somebody could allow everything there is: he looks after the whole board, and not for himself alone.
+    pub fn is_owner(&self, approver: &Approver) -> bool {
+        self.scopes().iter().all(|scope| approver.scopes.contains(scope))
     }
 
     fn open_plan(&self, world: &World<'_>, approver: &Approver, text: &str) -> Result<[u8; PLAN_ID_BYTES], Error> {
@@ -145,11 +201,11 @@ mod tests {
 
     /// Signs in, and gets the cookie.
     fn enter(bench: &Bench, name: &str, password: &str) -> String {
-        let Step::SignIn(page) = bench.authority.enter_approvals(&bench.world(), &bench.base, None) else { panic!() };
-        assert!(page.is_approver && page.user_code.is_none());
+        let Step::SignIn(page) = bench.authority.enter_place(&bench.world(), &bench.base, Place::Owner, None) else { panic!() };
+        assert!(page.place == Some(Place::Owner) && page.user_code.is_none());
         let fields = [("action", "sign_in"), ("email", name), ("password", password)];
         match bench.send(&page, &fields, Some(&page.cookie), HERE) {
-            Step::Entered(cookie) => cookie,
+            Step::Entered { cookie, place: Place::Owner } => cookie,
             other => panic!("{other:?}"),
         }
     }
@@ -223,6 +279,36 @@ mod tests {
 
     fn anna_again(anna: &Approver) -> Approver {
         Approver { subject: anna.subject.clone(), scopes: anna.scopes.clone(), browser: anna.browser }
+    }
+
+    #[test]
+    fn a_form_of_the_owners_page_is_no_form_about_a_plan_and_the_other_way_round() {
+        let mut bench = Bench::own(true, false);
+        let anna = approver(&bench, &enter(&bench, "anna", "anna-secret")).unwrap();
+        let bob = approver(&bench, &enter(&bench, "bob", "bob-secret")).unwrap();
+        assert!(bench.authority.is_owner(&anna) && !bench.authority.is_owner(&bob));
+        let form = |transaction: &str| format!("action=revoke&client=0102030405060708&transaction={transaction}");
+        let errand =
+            |bench: &Bench, who, transaction: &str| bench.authority.errand(&bench.world(), who, form(transaction).as_bytes());
+        let (of_page, of_plan) = {
+            let (authority, world) = (&bench.authority, bench.world());
+            (authority.seal_owner(&world, &anna).unwrap(), authority.seal_plan(&world, &anna, PLAN).unwrap())
+        };
+        assert!(errand(&bench, &anna, &of_plan).is_err() && errand(&bench, &bob, &of_page).is_err());
+        let wanted = Errand::Revoke(ClientTag([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(errand(&bench, &anna, &of_page).unwrap(), wanted);
+        let Verb::Approve(plan) =
+            bench.authority.verb(&bench.world(), &anna, format!("action=approve&transaction={of_page}").as_bytes()).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(plan, OWNER, "the name of no plan");
+        for wrong in ["action=revoke", "action=revoke&client=x&transaction=", "action=revoke&transaction="] {
+            let form = format!("{wrong}{}", if wrong.ends_with('=') { &of_page } else { "" });
+            assert!(bench.authority.errand(&bench.world(), &anna, form.as_bytes()).is_err(), "{wrong}");
+        }
+        bench.pass(limits::LOGIN_SECS);
+        assert!(errand(&bench, &anna, &of_page).is_err());
     }
 
     #[test]

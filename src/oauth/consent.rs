@@ -77,7 +77,7 @@ impl Authority {
                 Step::Redirect(redirect_uri.with(&parameters))
             }
             // There is no client that could be allowed anything.
-            Asker::Approver => return Err(Error::invalid_request("This form was not made here.")),
+            Asker::Person(_) => return Err(Error::invalid_request("This form was not made here.")),
             Asker::Device { id, .. } => {
                 let Allowance { grant, epoch, .. } = allowance;
                 let granted = Granted { grant, epoch, way: subject.way(), subject: subject.to_string(), scopes: scopes.clone() };
@@ -87,7 +87,8 @@ impl Authority {
                 Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: true })
             }
         };
-        world.audit.record(&Event::Approved { subject, client: request.client, scopes: scopes.as_str() });
+        let (client, name) = (request.client, request.client_name.as_str());
+        world.audit.record(&Event::Approved { subject, client, name, scopes: scopes.as_str() });
         Ok(step)
     }
 
@@ -97,7 +98,7 @@ impl Authority {
             Asker::Browser { redirect_uri, state, .. } => {
                 Step::Redirect(refusal(redirect_uri, state.as_deref(), &base.origin, Error::access_denied()))
             }
-            Asker::Approver => Step::Redirect("/".to_owned()),
+            Asker::Person(_) => Step::Redirect("/".to_owned()),
             Asker::Device { id, .. } => {
                 self.waiting.borrow_mut().decide(world.now, *id, State::Denied);
                 Step::Done(Decision { client_name: request.client_name.as_str().to_owned(), is_allowed: false })

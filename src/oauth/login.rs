@@ -351,8 +351,8 @@ impl Authority {
         let (client, way) = (transaction.request.client, subject.way.as_str());
         world.audit.record(&Event::SignedIn { subject: &subject, client, way });
         transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes);
-        if matches!(transaction.request.asker, Asker::Approver) {
-            return self.entered_approvals(world, &transaction, &subject).unwrap_or_else(Step::Refuse);
+        if let Asker::Person(place) = transaction.request.asker {
+            return self.entered_place(world, &transaction, &subject, place).unwrap_or_else(Step::Refuse);
         }
         // The consent has time of its own: passwords may take long to find.
         let transaction = transaction.renewed(world, self.boot);

@@ -13,7 +13,8 @@
 //! | `POST /consent` | [`Authority::consent`] | [`Step`] |
 //! | `POST /device_authorization` | [`Authority::device_authorization`] | JSON |
 //! | `GET /device`, `POST /device` | [`Authority::device`], [`Authority::enter`] | [`Step`] |
-//! | `GET /approvals`, `POST /approvals` | [`Authority::approver`], [`Authority::enter_approvals`], [`Authority::verb`] | [`Step`] |
+//! | `GET /approvals`, `POST /approvals` | [`Authority::approver`], [`Authority::enter_place`], [`Authority::verb`] | [`Step`] |
+//! | `GET /owner`, `POST /owner` | [`Authority::approver`], [`Authority::enter_place`], [`Authority::errand`] | [`Step`] |
 //! | `POST /token` | [`Authority::token`] | JSON |
 //! | `POST /revoke` | [`Authority::revoke`] | 200, no body |
 //! | `/mcp`, `/sse`, `/messages` | [`Authority::bearer`] | [`Principal`](crate::principal::Principal), or 401 with a [`challenge`] |
@@ -63,7 +64,7 @@ mod user;
 mod user_code;
 mod waiting;
 
-pub use approver::{Approver, PLAN_ID_BYTES, Verb};
+pub use approver::{Approver, Errand, PLAN_ID_BYTES, Place, Verb};
 pub use bearer::{Refusal, challenge, insufficient_scope};
 pub use error::Error;
 pub use inspect::{Inspection, Kind, State};

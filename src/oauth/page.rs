@@ -1,5 +1,6 @@
 //! What the pages show. How they look is decided elsewhere.
 
+use super::approver::Place;
 use super::login::{Again, Subject, Tried};
 use super::redirect::RedirectUri;
 use super::scope::Scope;
@@ -23,8 +24,13 @@ pub enum Step {
     /// Show the page that asks for the code of a device. Its form is posted to `/device` with `transaction` and
     /// `user_code`.
     Code(Box<CodePage>),
-    /// Let the browser keep this cookie, and send it to the page where people approve calls.
-    Entered(String),
+    /// Let the browser keep this cookie, and send it to the page that the person wants to see.
+    Entered {
+        /// The cookie.
+        cookie: String,
+        /// The page.
+        place: Place,
+    },
     /// Show that the person has decided, and that the device knows.
     Done(Decision),
 }
@@ -60,8 +66,8 @@ pub struct Page {
     pub client_name: String,
     /// The code that the device shows, where one asks. There is then no redirect.
     pub user_code: Option<String>,
-    /// Whether nobody asks but a person, who wants to approve calls.
-    pub is_approver: bool,
+    /// Which page a person wants to see, where no client asks.
+    pub place: Option<Place>,
     /// Host and port that the browser will be sent to.
     pub redirect_host: String,
     /// Scheme, host and port of the same, for `form-action` in the Content-Security-Policy: Chromium applies it to the
@@ -114,10 +120,11 @@ impl Authority {
         let (redirect_uri, user_code) = match &request.asker {
             Asker::Browser { redirect_uri, .. } => (Some(redirect_uri), None),
             Asker::Device { user_code, .. } => (None, Some(user_code.to_string())),
-            Asker::Approver => (None, None),
+            Asker::Person(_) => (None, None),
         };
+        let place = if let Asker::Person(place) = request.asker { Some(place) } else { None };
         Page {
-            is_approver: matches!(request.asker, Asker::Approver),
+            place,
             client_name: request.client_name.as_str().to_owned(),
             user_code,
             redirect_host: redirect_uri.map(RedirectUri::host).unwrap_or_default().to_owned(),

@@ -80,6 +80,12 @@ impl Authority {
         told(world, epoch);
     }
 
+    /// Ends one sign-in, as the one who signed in wishes.
+    pub fn revoke_grant(&self, world: &World<'_>, grant: GrantId) {
+        world.audit.record(&Event::Revoked { grant });
+        self.end(world, grant, world.now.unix);
+    }
+
     /// Ends the sign-in that a token or a code belongs to, or a token that was made by hand, as the owner wishes.
     ///
     /// # Errors

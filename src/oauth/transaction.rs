@@ -3,6 +3,7 @@
 //! It is bound to the browser that opened the page, by a value that is in the transaction and in a cookie. A form that
 //! another browser, or a page elsewhere, lays before a person does nothing.
 
+use super::approver::Place;
 use super::client::Name;
 use super::life::{Boot, Deadline};
 use super::login::Subject;
@@ -72,8 +73,8 @@ pub(super) enum Asker {
     Browser { redirect_uri: RedirectUri, state: Option<String>, challenge: Challenge },
     /// Nowhere: the device comes for it. RFC 8628 3.1.
     Device { id: DeviceId, user_code: UserCode },
-    /// Nowhere: a person wants to approve calls.
-    Approver,
+    /// Nowhere: a person wants to see this page.
+    Person(Place),
 }
 
 impl Asker {
@@ -84,7 +85,8 @@ impl Asker {
                 fields.text(state.as_deref().unwrap_or_default()).array(&challenge.0)
             }
             Asker::Device { id, user_code } => fields.u8(1).array(id).array(&user_code.0),
-            Asker::Approver => fields.u8(2),
+            Asker::Person(Place::Approvals) => fields.u8(2),
+            Asker::Person(Place::Owner) => fields.u8(3),
         }
     }
 
@@ -98,7 +100,8 @@ impl Asker {
                 Ok(Asker::Browser { redirect_uri, state, challenge: Challenge(fields.array()?) })
             }
             1 => Ok(Asker::Device { id: fields.array()?, user_code: UserCode::known(fields.array()?).ok_or(Forged)? }),
-            2 => Ok(Asker::Approver),
+            2 => Ok(Asker::Person(Place::Approvals)),
+            3 => Ok(Asker::Person(Place::Owner)),
             _ => Err(Forged),
         }
     }

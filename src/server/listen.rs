@@ -81,6 +81,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Rc<Service>, tls: Opt
 fn welcome(socket: TcpStream, peer: SocketAddr, service: &Rc<Service>, tls: Option<&Rc<Tls>>, stop: &Rc<Stop>) {
     let peer = peer.ip().to_canonical();
     let Some(ticket) = stop.ticket(peer) else {
+        service.turned_away();
         log::warn!("as many connections are open as there may be: one more was turned away");
         let _ = socket.try_write(FULL);
         // What has come already is taken: else the end of the connection would be a reset, before the answer is seen.

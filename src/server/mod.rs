@@ -366,6 +366,8 @@ async fn serve(
 ) {
     bank.hold(&service.config().gpio);
     stop.limit(listen::affordable(service.config().limits));
+    let counted = Rc::clone(&stop);
+    service.counts_connections(move || counted.count());
     let accept = |listener| {
         let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
         tokio::task::spawn_local(accepting)

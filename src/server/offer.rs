@@ -71,6 +71,7 @@ impl Offer {
         catalog.join(self.catalog.clone())?;
         self.confirm(&mut catalog, config)?;
         fit(&catalog)?;
+        readable(&catalog, config)?;
         Ok(catalog)
     }
 }
@@ -128,6 +129,20 @@ fn fit(catalog: &Catalog) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether there can be a token for the metrics.
+fn readable(catalog: &Catalog, config: &Config) -> Result<(), Error> {
+    let scope = config.metrics.as_ref().and_then(|metrics| metrics.scope.as_ref());
+    match scope.filter(|scope| !catalog.scopes().iter().any(|known| known.name == **scope)) {
+        None => Ok(()),
+        Some(scope) => {
+            let what = format!("no tool has the scope `{scope}`, so that no token for the metrics can have it");
+            let place = config.file.as_ref().map_or_else(|| "[metrics]".to_owned(), |file| file.display().to_string());
+            let remedy = "Name another under [metrics]: scope = \"…\"; perchd check lists those that there are.";
+            Err(Error::new(Exit::Config, what).at(place).remedy(remedy))
+        }
+    }
 }
 
 /// Puts a configuration in force that is read anew.

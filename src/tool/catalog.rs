@@ -3,6 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::principal::Scopes;
 use crate::tool::{Effect, Param, Prompt, Resource, Spec, Tool};
+use std::rc::Rc;
 
 /// What a token can allow, as a person is asked about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,15 @@ impl Catalog {
             *tool = change(tool.clone());
             true
         })
+    }
+
+    /// Goes on counting where `before` has stopped.
+    pub(crate) fn count_on(&mut self, before: &Catalog) {
+        for tool in &mut self.tools {
+            if let Some(known) = before.find(tool.spec.name()) {
+                tool.tally = Rc::clone(&known.tally);
+            }
+        }
     }
 
     /// Says what a scope lets the assistant do, in the words of the consent page.

@@ -19,6 +19,7 @@ mod pattern;
 mod prompt;
 mod resource;
 mod schema;
+mod tally;
 #[cfg(feature = "tasks")]
 mod task;
 
@@ -42,6 +43,7 @@ pub use pattern::Pattern;
 pub use prompt::{Messages, Prompt, PromptDraft, Role};
 pub use resource::{Resource, ResourceDraft};
 use schema::Schema;
+pub(crate) use tally::{Fate, Tally};
 #[cfg(feature = "tasks")]
 pub use task::TaskSupport;
 
@@ -85,6 +87,8 @@ pub struct Tool {
     handler: Handler,
     /// What a call would run.
     preview: Option<Preview>,
+    /// How often it was called.
+    tally: Rc<Tally>,
 }
 
 /// Says what a call would run, element by element; nothing where it would change nothing.
@@ -167,6 +171,16 @@ impl Tool {
         &self.handler
     }
 
+    fn whole(spec: Spec, handler: Handler) -> Self {
+        let tally = Rc::new(Tally::of(&spec.name));
+        Tool { spec: Arc::new(spec), handler, preview: None, tally }
+    }
+
+    /// How often it was called.
+    pub(crate) fn tally(&self) -> &Rc<Tally> {
+        &self.tally
+    }
+
     /// Says what a call would run.
     pub(crate) fn previewed(self, preview: Preview) -> Self {
         Tool { preview: Some(preview), ..self }
@@ -185,7 +199,7 @@ impl Tool {
         let mut spec = (*self.spec).clone();
         spec.deadline += wait;
         spec.about = format!("{} {note}", spec.about.trim_end());
-        Tool { spec: Arc::new(spec), handler, preview: self.preview }
+        Tool { spec: Arc::new(spec), handler, preview: self.preview, tally: self.tally }
     }
 
     /// Checks the arguments of a call, as they came.
@@ -369,7 +383,7 @@ impl Draft {
         T: Into<Output> + 'static,
     {
         let handler = Handler::local(handler, |output: T| Yield::Output(output.into()));
-        Tool { spec: Arc::new(self.whole()), handler, preview: None }
+        Tool::whole(self.whole(), handler)
     }
 
     /// What it does, where that blocks: it runs on a thread beside the server's, and cannot be cancelled half-way.
@@ -379,7 +393,7 @@ impl Draft {
         T: Into<Output> + 'static,
     {
         let handler = Handler::blocking(handler, |output: T| Yield::Output(output.into()));
-        Tool { spec: Arc::new(self.whole()), handler, preview: None }
+        Tool::whole(self.whole(), handler)
     }
 
     fn whole(self) -> Spec {

@@ -17,14 +17,11 @@ pub(super) struct Temperature {
 
 /// Every temperature, each once.
 pub(super) fn read(root: &Root) -> Vec<Temperature> {
-    let mut found = Vec::new();
-    let mut zones = Vec::new();
-    for zone in root.names("/sys/class/thermal", "thermal_zone") {
-        let folder = format!("/sys/class/thermal/{zone}");
-        let kind = root.read(&format!("{folder}/type")).unwrap_or(zone);
-        found.extend(temperature(root, &kind, &format!("{folder}/temp")));
+    let (mut found, mut zones) = (Vec::new(), Vec::new());
+    each_zone(root, &mut |kind, temperature| {
+        found.extend(temperature);
         zones.push(kind.replace('-', "_"));
-    }
+    });
     for monitor in root.names("/sys/class/hwmon", "hwmon") {
         let folder = format!("/sys/class/hwmon/{monitor}");
         let name = root.read(&format!("{folder}/name")).unwrap_or(monitor);
@@ -36,6 +33,21 @@ pub(super) fn read(root: &Root) -> Vec<Temperature> {
     }
     found.truncate(TEMPERATURES);
     found
+}
+
+/// The temperatures of the processor and what is on its chip.
+pub(super) fn zones(root: &Root) -> Vec<Temperature> {
+    let mut found = Vec::new();
+    each_zone(root, &mut |_, temperature| found.extend(temperature));
+    found
+}
+
+fn each_zone(root: &Root, take: &mut dyn FnMut(&str, Option<Temperature>)) {
+    for zone in root.names("/sys/class/thermal", "thermal_zone") {
+        let folder = format!("/sys/class/thermal/{zone}");
+        let kind = root.read(&format!("{folder}/type")).unwrap_or(zone);
+        take(&kind, temperature(root, &kind, &format!("{folder}/temp")));
+    }
 }
 
 /// What one hardware monitor says.

@@ -1,7 +1,7 @@
 //! The home page: what this is, how to connect, and the tools.
 
 use super::template::{Html, fill};
-use super::{layout, plain};
+use super::{layout, plain, policy};
 use crate::http::connect::Block;
 use crate::oauth::Mode;
 
@@ -16,6 +16,8 @@ pub(crate) struct Home {
     pub(crate) mode: Mode,
     /// Whether others on the network can read along.
     pub(crate) is_plain: bool,
+    /// How it is, as [`live`](super::live()) writes it.
+    pub(crate) live: String,
     /// How to connect.
     pub(crate) blocks: Vec<Block>,
     /// What it offers.
@@ -46,6 +48,7 @@ pub(crate) fn home(home: &Home) -> String {
         Mode::Own { pairing: true, .. } => ("", include_str!("note_both.html")),
         Mode::Own { .. } => ("", ""),
     };
+    let links = if matches!(home.mode, Mode::Own { .. }) { include_str!("note_people.html") } else { "" };
     let blocks = Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0)));
     let tools = match home.tools.as_slice() {
         [] => Html::fixed("<p>This board offers no tools yet.</p>"),
@@ -62,6 +65,9 @@ pub(crate) fn home(home: &Home) -> String {
             ("pairing", Html::fixed(pairing).into()),
             ("blocks", blocks.into()),
             ("tools", tools.into()),
+            ("live", Html::made(home.live.clone()).into()),
+            ("links", Html::fixed(links).into()),
+            ("script", Html::fixed(policy::SCRIPT).into()),
         ],
     );
     layout(&home.board, "wide", body)
@@ -73,7 +79,11 @@ fn connect_block(block: &Block, is_first: bool) -> Html {
         let values = [("file", (&ca.file).into()), ("fingerprint", (&ca.fingerprint).into())];
         fill(include_str!("ca.html"), &values)
     });
+    let link = block.link.as_ref().map_or(Html::fixed(""), |(label, href)| {
+        fill(include_str!("link.html"), &[("href", href.into()), ("label", (*label).into())])
+    });
     let values = [
+        ("link", link.into()),
         ("open", open.into()),
         ("title", block.title.into()),
         ("note", (&block.note).into()),

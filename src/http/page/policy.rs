@@ -7,10 +7,22 @@ use ring::digest::{SHA256, digest};
 /// The style sheet that every page carries, byte for byte.
 pub(super) const STYLE: &str = include_str!("style.css");
 
+/// The script of the home page, byte for byte.
+pub(super) const SCRIPT: &str = include_str!("home.js");
+
+/// The policy of the home page: it runs that script, which asks this server and nobody else.
+pub(crate) fn live_policy() -> String {
+    format!("{}; script-src 'sha256-{}'; connect-src 'self'", content_security_policy(None), hash(SCRIPT))
+}
+
+fn hash(text: &str) -> String {
+    STANDARD.encode(digest(&SHA256, text.as_bytes()))
+}
+
 /// The `Content-Security-Policy` of a page whose forms lead to this server, and through a redirect of it to the origin
 /// `redirect`, such as `http://localhost:3335`: Chromium asks `form-action` about the redirect as well.
 pub(crate) fn content_security_policy(redirect: Option<&str>) -> String {
-    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    let style = hash(STYLE);
     let form = redirect.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; frame-ancestors 'none'; \
@@ -47,6 +59,14 @@ mod tests {
         {
             assert_eq!(form_action(origin), "form-action 'self'", "{origin}");
         }
+    }
+
+    #[test]
+    fn the_home_page_runs_its_script_and_asks_its_own_server() {
+        let policy = live_policy();
+        let added = policy.strip_prefix(&content_security_policy(None)).unwrap();
+        assert!(added.starts_with("; script-src 'sha256-") && added.ends_with("'; connect-src 'self'"), "{policy}");
+        assert_eq!(added.matches("sha256-").count(), 1);
     }
 
     #[test]

@@ -12,6 +12,11 @@ impl Html {
         Html(Cow::Borrowed(html))
     }
 
+    /// HTML that a template made.
+    pub(super) const fn made(html: String) -> Self {
+        Html(Cow::Owned(html))
+    }
+
     /// One after the other.
     pub(super) fn all(parts: impl IntoIterator<Item = Html>) -> Self {
         Html(Cow::Owned(parts.into_iter().map(|part| part.0).collect()))
