@@ -44,4 +44,5 @@ mod threats;
 mod tls;
 mod token_abuse;
 mod transcripts;
+mod watching;
 mod wire;

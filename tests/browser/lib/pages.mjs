@@ -61,6 +61,25 @@ export const PAGES = {
     await planOf(page, 'to be rejected').getByRole('button', { name: 'Reject', exact: true }).click();
     await page.getByRole('status').waitFor();
   }],
+  'home-called': ['demo', async (t, page, board) => {
+    await add(board, 1, 'two');
+    await add(board, 1, 2);
+    await page.goto(board.base);
+  }],
+  'home-users': ['users', async (t, page, board) => page.goto(board.base)],
+  'owner-sign-in': ['users', async (t, page, board) => page.goto(`${board.base}/owner`)],
+  owner: ['both', async (t, page, board) => {
+    await add(board, 1, 2);
+    await enterOwner(page, board);
+  }],
+  'owner-revoked': ['approval', async (t, page, board) => {
+    await add(board, 1, 2);
+    await enterOwner(page, board);
+    await revoke(page, 'test');
+  }],
+  'owner-limited': ['both', async (t, page, board) => {
+    await enterOwner(page, board, 'ben');
+  }],
   device: ['demo', async (t, page, board) => page.goto((await Device.make(board.base)).linkWithCode)],
   'device-empty': ['demo', async (t, page, board) => page.goto(`${board.base}/device`)],
   'device-unknown': ['demo', async (t, page, board) => {
@@ -162,6 +181,29 @@ export async function enterApprovals(page, board, name = 'anna') {
   await page.goto(`${board.base}/approvals`);
   await password(page, name);
   await page.getByRole('heading', { name: 'Approvals', exact: true }).waitFor();
+}
+
+/** Calls `add`, as a program with a token that the owner has made. */
+export async function add(board, a, b, token = board.token('math')) {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  const params = { name: 'add', arguments: { a, b } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const answer = await fetch(`${board.base}/mcp`, { method: 'POST', headers, body });
+  await answer.text();
+  return answer.status;
+}
+
+/** Signs in to the page that shows who uses the board. */
+export async function enterOwner(page, board, name = 'anna') {
+  await page.goto(`${board.base}/owner`);
+  await password(page, name);
+  await page.getByRole('heading', { name: 'Clients', exact: true }).waitFor();
+}
+
+/** Takes back what this client holds. */
+export async function revoke(page, name) {
+  await page.getByRole('button', { name: `Revoke ${name}`, exact: true }).first().click();
+  await page.getByRole('status').waitFor();
 }
 
 /** What the page shows of the call with this word. */
