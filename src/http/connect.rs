@@ -37,7 +37,6 @@ pub(crate) fn blocks(origin: &str, board: &str, is_open: bool, fingerprint: Opti
     let ca = fingerprint.map(|_| format!("{name}-ca.pem"));
     let ca = ca.as_deref();
     let mut blocks = vec![
-        bridge(origin, &name, fingerprint),
         claude_desktop(origin, &name, ca),
         claude_code(origin, &name, is_open, ca),
         cursor(origin, &name),
@@ -52,13 +51,15 @@ pub(crate) fn blocks(origin: &str, board: &str, is_open: bool, fingerprint: Opti
     if let (Some(ca), Some(fingerprint)) = (ca, fingerprint) {
         blocks.insert(0, trust(origin, ca, fingerprint));
     }
+    // It needs neither.
+    blocks.insert(0, bridge(origin, &name, fingerprint));
     blocks
 }
 
 /// What everything else needs: nobody has heard of the CA of this board. Node.js is there already, for mcp-remote.
 fn trust(origin: &str, ca: &str, fingerprint: &str) -> Block {
     Block {
-        title: "First, once: trust the board",
+        title: "For the others, once: trust the board",
         note: "Fetch the certificate of the board's CA. What the second command prints must be the fingerprint that perchd \
                shows when it starts, on the board's terminal or in its log."
             .to_owned(),
@@ -226,7 +227,7 @@ fn older(origin: &str) -> Block {
 /// mcp-remote and the Inspector send no token over plain HTTP beyond this computer, except one that a code brought.
 fn sign_in_by_code(origin: &str) -> Block {
     Block {
-        title: "First, once a day: sign in with a code",
+        title: "For the others, once a day: sign in with a code",
         note: "This board speaks plain HTTP, over which programs refuse to sign in by browser. This command shows a code to \
                sign in with, and keeps what it gets for Claude Desktop. That is good for a day."
             .to_owned(),
@@ -316,10 +317,10 @@ mod tests {
     #[test]
     fn plain_http_beyond_this_computer_is_signed_in_to_by_code() {
         let titles = |origin: &str| blocks(origin, "b", false, None).iter().map(|block| block.title).collect::<Vec<_>>();
-        assert_eq!(titles("http://192.168.1.20:8787")[0], "First, once a day: sign in with a code");
-        assert_eq!(titles("http://localhost.example.com")[0], "First, once a day: sign in with a code");
+        assert_eq!(titles("http://192.168.1.20:8787")[1], "For the others, once a day: sign in with a code");
+        assert_eq!(titles("http://localhost.example.com")[1], "For the others, once a day: sign in with a code");
         for origin in [HERE, "http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://192.168.1.20"] {
-            assert_eq!(titles(origin)[0], "Claude Desktop, by perchd", "{origin}");
+            assert_eq!(titles(origin)[1], "Claude Desktop, by mcp-remote", "{origin}");
         }
         assert!(
             text(&blocks("http://192.168.1.20:8787", "b", false, None), "Claude Desktop, by mcp-remote")
@@ -338,8 +339,8 @@ mod tests {
     fn every_client_is_told_to_trust_the_boards_own_ca() {
         for is_open in [true, false] {
             let blocks = blocks("https://kitchen.local:8787", "kitchen", is_open, Some("AB:CD"));
-            assert_eq!(blocks[0].title, "First, once: trust the board");
-            let ca = blocks[0].ca.as_ref().unwrap();
+            assert_eq!(blocks[1].title, "For the others, once: trust the board");
+            let ca = blocks[1].ca.as_ref().unwrap();
             assert_eq!((ca.file.as_str(), ca.fingerprint.as_str()), ("kitchen-ca.pem", "AB:CD"));
             for block in blocks.iter().filter(|block| block.title != "Older clients") {
                 // Cursor and VS Code trust what their computer trusts.

@@ -115,22 +115,24 @@ fn events(page: &OwnerPage<'_>) -> Html {
 
 /// The name of the event, and what else it says. One that was cut is shown as it stands.
 fn event(event: &EventRow) -> Html {
-    let mut told = String::new();
+    let mut told = Vec::new();
     let mut name = String::new();
     match serde_json::from_str::<Value>(&event.json) {
         Ok(Value::Object(members)) => {
             for (key, value) in &members {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                if key == "event" {
-                    name = value;
-                } else {
-                    told = format!("{told} {key} {value}");
+                match (key.as_str(), value.as_str()) {
+                    ("event", _) => name = value,
+                    // A person who signs in for himself comes through no client.
+                    ("client", "0000000000000000") => {}
+                    _ => told.push(fill(" <i>{{key}}</i> {{value}}", &[("key", key.into()), ("value", (&value).into())])),
                 }
             }
         }
         _ => name.clone_from(&event.json),
     }
     let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
-    let values = [("name", (&name).into()), ("told", (&told).into()), ("times", (&times).into()), ("ago", (&event.ago).into())];
+    let values =
+        [("name", (&name).into()), ("told", Html::all(told).into()), ("times", (&times).into()), ("ago", (&event.ago).into())];
     fill("<li><code>{{name}}</code>{{told}}{{times}} <small>{{ago}}</small></li>\n", &values)
 }
