@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(events.len(), 3, "{events:?}");
         assert_eq!(events[2], (r#"{"event":"user_revoked","subject":"anna"}"#.to_owned(), 1));
         assert!(events[..2].iter().all(|(_, count)| *count as usize == 10 * limits::TAIL), "{events:?}");
-        assert_eq!((watch.count(Count::BearersRefused) as usize, watch.count(Count::Revocations)), (10 * limits::TAIL, 1));
+        assert_eq!((watch.count(Count::BearersRefused), watch.count(Count::Revocations)), (10 * limits::TAIL as u64, 1));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod catalog;
 mod changes;
 mod client;
 mod complete;
+mod effect;
 mod error;
 mod handler;
 mod join;
@@ -33,6 +34,7 @@ pub(crate) use changes::Change;
 pub use changes::Changes;
 pub use client::{Capabilities, Client, Level};
 pub(crate) use complete::Completer;
+pub use effect::Effect;
 pub use error::ToolError;
 pub(crate) use handler::{Handler, Outcome, Yield};
 pub use join::TryJoin;
@@ -55,30 +57,6 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What a tool does to the world. It decides the annotations that clients go by when they ask their user, and the scope
-/// that a token needs where the tool names none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Effect {
-    /// Looks, changes nothing. Scope `tools:read`.
-    #[default]
-    Reads,
-    /// Changes something that can be changed back. Scope `tools:write`.
-    Writes,
-    /// May lose something. Scope `tools:write`.
-    Destroys,
-}
-
-impl Effect {
-    /// As lists show it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Effect::Reads => "reads",
-            Effect::Writes => "writes",
-            Effect::Destroys => "destroys",
-        }
-    }
-}
 
 /// A tool that clients can list and call.
 #[derive(Clone)]
