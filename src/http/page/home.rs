@@ -49,7 +49,8 @@ pub(crate) fn home(home: &Home) -> String {
         Mode::Own { .. } => ("", ""),
     };
     let links = if matches!(home.mode, Mode::Own { .. }) { include_str!("note_people.html") } else { "" };
-    let blocks = Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0)));
+    let blocks =
+        Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0 || block.ca.is_some())));
     let tools = match home.tools.as_slice() {
         [] => Html::fixed("<p>This board offers no tools yet.</p>"),
         tools => fill("<ul class=\"cards\">\n{{rows}}</ul>", &[("rows", Html::all(tools.iter().map(tool_row)).into())]),
@@ -73,8 +74,8 @@ pub(crate) fn home(home: &Home) -> String {
     layout(&home.board, "wide", body)
 }
 
-fn connect_block(block: &Block, is_first: bool) -> Html {
-    let open = Html::fixed(if is_first { " open" } else { "" });
+fn connect_block(block: &Block, is_open: bool) -> Html {
+    let open = Html::fixed(if is_open { " open" } else { "" });
     let ca = block.ca.as_ref().map_or(Html::fixed(""), |ca| {
         let values = [("file", (&ca.file).into()), ("fingerprint", (&ca.fingerprint).into())];
         fill(include_str!("ca.html"), &values)
