@@ -300,10 +300,11 @@ impl Job {
     }
 
     fn record(&self, principal: &Principal, fate: Fate) {
-        let ms = self.service.clock.now().uptime_ms.saturating_sub(self.began_ms);
+        let now_ms = self.service.clock.now().uptime_ms;
+        let ms = now_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
         let (arguments, effect) = (self.redacted.as_deref(), self.work.effect());
-        self.service.watch.called(principal, &self.work, &self.way.peer.client.name, fate, ms);
+        self.service.watch.called(principal, &self.work, &self.way.peer.client.name, fate, (now_ms, ms));
         let outcome = fate.as_str();
         self.service.watch.record(&AuditEvent::ToolCalled { subject, client, tool, arguments, effect, outcome, ms });
     }

@@ -127,15 +127,14 @@ impl Watch {
         self.seen.touch(principal, uptime_ms);
     }
 
-    /// A call ended. `program` is what the client calls itself.
-    pub(crate) fn called(&self, principal: &Principal, work: &Work, program: &str, fate: Fate, took_ms: u64) {
+    /// A call ended at this time and took so long. `program` is what the client calls itself.
+    pub(crate) fn called(&self, principal: &Principal, work: &Work, program: &str, fate: Fate, (at_ms, took_ms): (u64, u64)) {
         let tool = match work {
             Work::Tool(tool) => tool.tally(),
             Work::Resource(_) => return self.resources.add(fate),
             Work::Prompt(_) => return self.prompts.add(fate),
         };
         tool.add(fate);
-        let at_ms = self.clock.now().uptime_ms;
         let Some(who) = self.seen.of(principal) else { return };
         who.is_called(program);
         let mut calls = self.calls.borrow_mut();
