@@ -57,6 +57,8 @@ impl Fault {
                 .because(cause)
                 .remedy("Is it on, does perchd run there, and is this the port? On the board: perchd health"),
             Fault::Trust(refusal) => refusal.told(url),
+            Fault::Tls(cause) if is_no_tls(&cause) => error("what answers there does not speak TLS")
+                .remedy("It may speak plain HTTP: then the address begins with http://. Or this is the port of something else."),
             Fault::Tls(cause) => error("TLS failed")
                 .because(cause)
                 .remedy("Does the server speak TLS there? If not, the address begins with http://"),
@@ -66,4 +68,11 @@ impl Fault {
             Fault::Large => error("the answer is larger than there is room for"),
         }
     }
+}
+
+/// Whether what came is no TLS at all, such as an answer of HTTP.
+fn is_no_tls(cause: &io::Error) -> bool {
+    use rustls::{Error, InvalidMessage};
+    let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(inner, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }

@@ -7,6 +7,7 @@ use crate::client::dial::Stream;
 use crate::client::fault::Fault;
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
+use crate::limits;
 use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, WebPkiServerVerifier, verify_server_name};
@@ -20,6 +21,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -127,16 +129,34 @@ impl Refusal {
                     "Nothing was sent. Compare that with what `perchd pair` prints on the board. If it is the same, add:\n  --pin {seen}"
                 ))
             }
-            TlsError::InvalidCertificate(
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } | CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-            ) => error(format!("the certificate is out of date: {}", self.why)).remedy("Is the clock of this computer right, and that of the board?"),
+            TlsError::InvalidCertificate(CertificateError::ExpiredContext { time, not_after: end }) => {
+                error(out_of_date("it ended on", *end, *time)).remedy(clocks(*time))
+            }
+            TlsError::InvalidCertificate(CertificateError::NotValidYetContext { time, not_before: begin }) => {
+                error(out_of_date("it begins on", *begin, *time)).remedy(clocks(*time))
+            }
             TlsError::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
                 error(format!("the certificate is for other names: {}", self.why))
                     .remedy("Take one of those in the address; or put this one under `names` in the board's configuration.")
             }
+            why if format!("{why:?}").contains("CaUsedAsEndEntity") => error("the server shows the certificate of a CA as its own".to_owned())
+                .remedy("Make one for it without CA:TRUE, which openssl puts in by itself; certs/development of the sources does."),
             why => error(format!("the certificate is no good: {why}")),
         }
     }
+}
+
+fn out_of_date(what: &str, moment: UnixTime, now: UnixTime) -> String {
+    let date = |time: UnixTime| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time.as_secs()));
+    format!("the certificate is out of date: {what} {}, and the clock of this computer says {}", date(moment), date(now))
+}
+
+/// Which clock is wrong, where one can tell.
+fn clocks(now: UnixTime) -> &'static str {
+    if now.as_secs() < limits::BUILD_UNIX_SECS {
+        return "The clock of this computer is wrong: it is behind this program. Set it: sudo timedatectl set-ntp true";
+    }
+    "Is the clock of this computer right, and that of the board? A board renews a certificate of its own CA by itself."
 }
 
 /// The TLS side of a client.
@@ -157,7 +177,9 @@ impl Tls {
         if roots.is_empty() && matches!(trust, Trust::Ca(_)) {
             return Err(Error::new(Exit::Config, "the certificates of --ca are none of a CA"));
         }
-        let judge = Arc::new(Judge { trust, roots: Arc::new(roots), provider: Arc::clone(&provider), refusal: Mutex::default() });
+        let roots = Arc::new(roots);
+        let judge = Judge { trust, roots, provider: Arc::clone(&provider), refusal: Mutex::default(), shown: Mutex::default() };
+        let judge = Arc::new(judge);
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]).map_err(failed)?;
         let verifier = Arc::<Judge>::clone(&judge);
         let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
@@ -174,6 +196,11 @@ impl Tls {
             None => Fault::Tls(error),
         })
     }
+
+    /// The certificates that the server of the last handshake showed, its own first.
+    pub(crate) fn shown(&self) -> Vec<CertificateDer<'static>> {
+        self.judge.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl std::fmt::Debug for Tls {
@@ -189,6 +216,7 @@ struct Judge {
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
     refusal: Mutex<Option<Refusal>>,
+    shown: Mutex<Vec<CertificateDer<'static>>>,
 }
 
 impl Judge {
@@ -234,6 +262,8 @@ impl ServerCertVerifier for Judge {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
+        let shown = [server].into_iter().chain(others).map(|certificate| certificate.clone().into_owned()).collect();
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
         self.look(server, others, name, now).inspect_err(|why| {
             let is_pinned = matches!(self.trust, Trust::Pin(_));
             let refusal = Refusal { why: why.clone(), is_pinned, seen: pin(others.last().unwrap_or(server)) };
