@@ -15,12 +15,13 @@ _perchd() {
     passwd) words="--stdin --keep-tokens --config --state --help" ;;
     polkit) words="--config --state --user --help" ;;
     connect) words="--pin --ca --device --scope --token-file --header --allow-http --patience --forget --help" ;;
+    doctor) words="--pin --ca --token-file --allow-http --config --state --help" ;;
     pair) words="--user --scope --config --state --help" ;;
     token) words="new inspect --scope --ttl --name --user --config --state --help" ;;
     revoke) words="--all --user --client --name --token --config --state --help" ;;
     keys) words="rotate export import --force --config --state --help" files=1 ;;
     health) words="--quiet --config --state --help" ;;
-    *) words="init serve check tools call passwd polkit connect pair token revoke keys health --config --listen --state --auth --help --version" ;;
+    *) words="init serve check tools call passwd polkit connect doctor pair token revoke keys health --config --listen --state --auth --help --version" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     [[ -z $files ]] || COMPREPLY+=($(compgen -f -- "$word"))

@@ -18,6 +18,7 @@ Usage: perchd [COMMAND] [OPTIONS]
   polkit                Print the polkit rule for the units under [services]
   connect URL           Connect Claude Desktop, or another client that starts
                         programs, to a board
+  doctor [URL]          Find what is broken on the way to a board, or on it
 
 Of the server that runs:
   pair                  Show a code with which somebody may sign in once

@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod connect;
+mod doctor;
 mod health;
 mod help;
 mod init;
@@ -62,6 +63,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
         "tools" => tools::run(words),
         "call" => call::run(words),
         "connect" => connect::run(words),
+        "doctor" => doctor::run(words),
         "passwd" => passwd::run(words),
         "polkit" => polkit::run(words),
         "pair" => pair::run(words),

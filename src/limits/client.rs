@@ -15,6 +15,10 @@ pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 pub const EVENT_ID_BYTES: usize = 1024;
 /// A connection must stand after this time, its TLS included.
 pub const CONNECT_SECS: u64 = 10;
+/// A step of the doctor must be over after this time, or it is the one that is broken.
+pub const STEP_SECS: u64 = CONNECT_SECS;
+/// The clocks of a board and of its client may differ by so much.
+pub const SKEW_SECS: u64 = 300;
 /// A document of a sign-in must be here after this time. A board may hash a password meanwhile.
 pub const DOCUMENT_SECS: u64 = 30;
 /// The answer to a message must have begun after this time: no tool takes longer ([`COMMAND_SECS`]).

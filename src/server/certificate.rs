@@ -107,6 +107,12 @@ pub(crate) fn of_host(names: &[String]) -> Vec<String> {
     all
 }
 
+/// When a certificate ends, in seconds since 1970, and for which names it is. Whoever reads one knows who vouches for it.
+pub(crate) fn about(certificate: &[u8]) -> Option<(u64, Vec<String>)> {
+    let read = X509::read(certificate)?;
+    Some((u64::try_from(read.ends).ok()?, read.names()))
+}
+
 /// The SHA-256 of a certificate in DER, as tools and browsers show it.
 pub(crate) fn fingerprint(certificate: &[u8]) -> String {
     let mut text = String::with_capacity(95);

@@ -164,7 +164,7 @@ pub(crate) struct Lock {
 }
 
 /// Refuses a file that others can read. `what` is in it, in words.
-pub(super) fn check_secret(path: &Path, what: &str) -> Result<(), Error> {
+pub(crate) fn check_secret(path: &Path, what: &str) -> Result<(), Error> {
     if fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
         let remedy = format!("Keep it to yourself: chmod 600 {}", path.display());
         return Err(Error::new(Exit::Config, format!("others can read {what}")).at(path.display()).remedy(remedy));

@@ -179,3 +179,82 @@ fn the_owner_makes_a_board_where_the_system_keeps_it_and_its_server_finds_everyt
     let end = ["200", &format!("{ring} {owner}:{owner}"), &format!("{revoked} {owner}:{owner}"), "401", "gone: 69"];
     assert_eq!(told[10..], end);
 }
+
+/// The system's board, as the doctor finds it on the morning after: who runs systemd is told by a program of that name.
+const DOCTOR: &str = r#"
+for folder in /etc /var/lib /run /root; do mount -t tmpfs tmpfs $folder; done
+printf '127.0.0.1 localhost\n' >/etc/hosts
+printf 'root:x:0:0::/root:/bin/sh\nperchd:x:990:990::/:/bin/false\n' >/etc/passwd
+printf 'root:x:0:\nperchd:x:990:\nsystemd-journal:x:991:\n' >/etc/group
+export HOME=/root PATH=/run/bin:$PATH
+mkdir -p /run/bin /run/systemd/system
+cp "$PERCHD" /run/bin/perchd
+printf '#!/bin/sh\n[ "$*" = "is-active perchd.service perchd.socket" ] && cat /run/states\n' >/run/bin/systemctl
+printf '#!/bin/sh\n' >/run/bin/journalctl
+chmod 755 /run/bin/systemctl /run/bin/journalctl
+perchd init --listen 127.0.0.1:8787 >/dev/null
+printf '[services]\nunits = ["ssh.service"]\nsystemctl = ["/run/bin/systemctl"]\njournalctl = ["/run/bin/journalctl"]\n' >>/etc/perchd/perchd.toml
+chown -R 990:990 /var/lib/perchd
+mkdir -m 700 /run/perchd
+chown 990:990 /run/perchd
+look() { echo "== $1"; shift; "$@" >/run/told 2>/dev/null || true; grep -E '^(ok +(keys|unit|journal)|failed|not reached +(keys|server|TLS) )' /run/told || true; }
+printf 'failed\nactive\n' >/run/states
+look 'the unit has failed' perchd doctor
+printf 'active\nactive\n' >/run/states
+start() { serve env RUNTIME_DIRECTORY=/run/perchd STATE_DIRECTORY=/var/lib/perchd setpriv --reuid=990 --regid=990 $1 perchd serve; until_so perchd health; }
+start --clear-groups
+look 'no group' perchd doctor
+stop
+start --groups=991
+chown 0:0 /var/lib/perchd/keys
+look 'the keys of root' perchd doctor
+chown 990:990 /var/lib/perchd/keys
+chmod 600 /etc/perchd/perchd.toml
+chown 0:0 /etc/perchd/perchd.toml
+look 'the configuration of root' perchd doctor
+chown 0:990 /etc/perchd/perchd.toml
+chmod 640 /etc/perchd/perchd.toml
+look 'well' perchd doctor
+chmod 644 /etc/perchd/perchd.toml
+look 'somebody else' setpriv --reuid=992 --regid=992 --clear-groups perchd doctor
+"#;
+
+#[test]
+fn the_doctor_finds_on_the_systems_board_what_only_its_server_would_feel() {
+    // Two users are needed, which a namespace of somebody else has not.
+    if !is_root() {
+        return;
+    }
+    let told = alone(&Folder::new(), DOCTOR);
+    let part = |name: &str| {
+        let begin = told.iter().position(|line| *line == format!("== {name}")).unwrap() + 1;
+        told[begin..].iter().take_while(|line| !line.starts_with("== ")).map(String::as_str).collect::<Vec<_>>()
+    };
+    let first = |name: &str| part(name).into_iter().find(|line| line.starts_with("failed")).map(str::to_owned);
+    for (name, what) in [
+        ("the unit has failed", "unit               perchd.service is failed"),
+        (
+            "no group",
+            "journal            [services]: perchd may not read what units write: it is not in the group systemd-journal",
+        ),
+        ("the keys of root", "keys               /var/lib/perchd/keys: the key ring belongs to root, and perchd runs as perchd"),
+        (
+            "the configuration of root",
+            "configuration      /etc/perchd/perchd.toml: perchd, whom the server runs as, may not read it",
+        ),
+    ] {
+        assert_eq!(first(name).unwrap_or_default(), format!("failed       {what}"), "{told:#?}");
+    }
+    let well = part("well");
+    assert_eq!(first("well"), None, "{told:#?}");
+    for what in [
+        "keys               keys, ca.key, server.key in /var/lib/perchd",
+        "unit               perchd.service is active",
+        "journal            perchd may read it",
+    ] {
+        assert!(well.iter().any(|line| line.contains(what)), "{what}: {well:#?}");
+    }
+    let other = part("somebody else");
+    assert_eq!(first("somebody else"), None, "{told:#?}");
+    assert_eq!(other.iter().filter(|line| line.contains("sudo perchd doctor")).count(), 3, "{other:#?}");
+}

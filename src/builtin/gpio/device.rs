@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::net::unix::pipe;
@@ -49,14 +49,24 @@ fn sentence(error: &dyn std::error::Error) -> String {
     error.to_string().trim_end_matches('.').to_owned()
 }
 
+/// The device of a chip that the configuration names by its name, path or label.
+pub(crate) fn path(name: &str) -> Result<PathBuf, ToolError> {
+    match named(name) {
+        Some(path) => Ok(path),
+        None => chip(name).map(|chip| chip.path().to_owned()),
+    }
+}
+
+/// The device, where it is named by name or path.
+fn named(name: &str) -> Option<PathBuf> {
+    let number = name.strip_prefix("gpiochip").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    (name.starts_with('/') || number.is_some_and(|number| !number.is_empty())).then(|| Path::new("/dev").join(name))
+}
+
 /// The chip of this name, path or label.
 fn chip(name: &str) -> Result<Chip, ToolError> {
-    let number = name.strip_prefix("gpiochip").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
-    if name.starts_with('/') {
-        return opened(Path::new(name));
-    }
-    if number.is_some_and(|number| !number.is_empty()) {
-        return opened(&Path::new("/dev").join(name));
+    if let Some(path) = named(name) {
+        return opened(&path);
     }
     let mut denied = None;
     for path in gpiocdev::chip::chips().unwrap_or_default() {

@@ -1,7 +1,7 @@
 //! Lines of GPIO chips, which the owner has named: read, switched and pulsed by tools, watched as resources.
 
 pub(crate) mod bank;
-mod device;
+pub(crate) mod device;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]

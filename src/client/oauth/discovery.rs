@@ -1,6 +1,6 @@
 //! From a 401 to the endpoints of the authorization server (RFC 9728, RFC 8414).
 
-use super::{Access, failed};
+use super::{Access, failed, plain};
 use crate::client::url::Url;
 use crate::error::Error;
 use serde::Deserialize;
@@ -39,9 +39,9 @@ impl Challenge {
 
 /// What the resource says of itself.
 #[derive(Default, Deserialize)]
-struct Resource {
+pub(crate) struct Resource {
     #[serde(rename = "resource")]
-    url: String,
+    pub(crate) url: String,
     #[serde(default)]
     authorization_servers: Vec<String>,
     #[serde(default)]
@@ -50,14 +50,14 @@ struct Resource {
 
 /// What the authorization server says of itself.
 #[derive(Default, Deserialize)]
-pub(super) struct Metadata {
-    pub(super) issuer: String,
+pub(crate) struct Metadata {
+    pub(crate) issuer: String,
     pub(super) authorization_endpoint: Option<String>,
     pub(super) token_endpoint: String,
-    pub(super) registration_endpoint: Option<String>,
+    pub(crate) registration_endpoint: Option<String>,
     pub(super) device_authorization_endpoint: Option<String>,
     #[serde(default)]
-    pub(super) code_challenge_methods_supported: Vec<String>,
+    pub(crate) code_challenge_methods_supported: Vec<String>,
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
@@ -71,10 +71,25 @@ pub(super) struct Found {
     pub(super) server: Metadata,
 }
 
+impl Resource {
+    /// The server that lets people in: itself, where it names none.
+    pub(crate) fn issuer(&self, access: &Access) -> String {
+        self.authorization_servers.first().cloned().unwrap_or_else(|| access.url.origin())
+    }
+}
+
 pub(super) async fn discover(access: &Access, challenge: &Challenge) -> Result<Found, Error> {
     let resource = resource(access, challenge).await?;
-    let first = resource.authorization_servers.first().cloned();
-    let issuer = first.unwrap_or_else(|| access.url.origin());
+    let server = server(access, &resource).await?;
+    let join = |list: Option<Vec<String>>| list.map(|list| list.join(" ")).filter(|text| !text.is_empty());
+    let scope = challenge.scope.clone().or_else(|| join(resource.scopes_supported));
+    let scope = scope.or_else(|| join(server.scopes_supported.clone()));
+    Ok(Found { resource: resource.url, scope, server })
+}
+
+/// What the authorization server of this resource says of itself.
+pub(crate) async fn server(access: &Access, resource: &Resource) -> Result<Metadata, Error> {
+    let issuer = resource.issuer(access);
     let base = access.endpoint(&issuer)?;
     let path = base.path_alone().trim_end_matches('/').to_owned();
     let places = [
@@ -86,17 +101,17 @@ pub(super) async fn discover(access: &Access, challenge: &Challenge) -> Result<F
         let Some(server) = access.document::<Metadata>(&base.with_path(&place)).await? else { continue };
         // RFC 8414 3.3: else anybody could speak for another server.
         if server.issuer.trim_end_matches('/') != issuer.trim_end_matches('/') {
-            return Err(failed("the authorization server calls itself something else").at(&issuer));
+            return Err(
+                failed(&format!("the authorization server calls itself something else: {}", plain(&server.issuer))).at(&issuer)
+            );
         }
-        let join = |list: Option<Vec<String>>| list.map(|list| list.join(" ")).filter(|text| !text.is_empty());
-        let scope = challenge.scope.clone().or_else(|| join(resource.scopes_supported.clone()));
-        let scope = scope.or_else(|| join(server.scopes_supported.clone()));
-        return Ok(Found { resource: resource.url, scope, server });
+        return Ok(server);
     }
     Err(failed("the server asks for a sign-in, but does not say where").at(&issuer))
 }
 
-async fn resource(access: &Access, challenge: &Challenge) -> Result<Resource, Error> {
+/// What the resource says of itself, where the challenge or the standard says that it does.
+pub(crate) async fn resource(access: &Access, challenge: &Challenge) -> Result<Resource, Error> {
     let url = &access.url;
     let known =
         [format!("/.well-known/oauth-protected-resource{}", url.path_alone()), "/.well-known/oauth-protected-resource".into()];
@@ -107,7 +122,7 @@ async fn resource(access: &Access, challenge: &Challenge) -> Result<Resource, Er
         let is_ours =
             Url::parse(&resource.url).is_some_and(|of| of.origin() == url.origin() && url.path().starts_with(of.path_alone()));
         if !is_ours {
-            return Err(failed("the server speaks of another resource than its own").at(&resource.url));
+            return Err(failed("the server speaks of another resource than its own").at(plain(&resource.url)));
         }
         return Ok(resource);
     }

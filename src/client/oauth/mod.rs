@@ -2,7 +2,7 @@
 
 mod browser;
 mod device;
-mod discovery;
+pub(crate) mod discovery;
 mod store;
 
 pub(crate) use discovery::Challenge;
@@ -69,7 +69,9 @@ impl Access {
             return Ok(None);
         }
         if let Some(file) = &self.settings.token_file {
-            let unread = |error| Error::new(Exit::Config, "cannot read the token").at(file.display()).because(error);
+            let remedy = "Make one on the board, and put it there: perchd token new --help";
+            let unread =
+                |error| Error::new(Exit::Config, "cannot read the token").at(file.display()).because(error).remedy(remedy);
             let text = std::fs::read_to_string(file).map_err(unread)?;
             return Ok(Some(text.trim().to_owned()));
         }
@@ -231,8 +233,6 @@ impl Access {
 
     /// RFC 7591.
     async fn register(&self, server: &Metadata, kept: &mut Kept, redirect_uri: &str, scope: &str) -> Result<(), Error> {
-        let none = || failed("the authorization server registers nobody").remedy("Use a token: --token-file FILE");
-        let endpoint = self.endpoint(server.registration_endpoint.as_deref().ok_or_else(none)?)?;
         let mut about = json!({
             "client_name": "perchd connect", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": "none",
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "application_type": "native",
@@ -244,15 +244,35 @@ impl Access {
         if !scope.is_empty() {
             about["scope"] = json!(scope);
         }
-        let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
-        let (status, body) = self.exchange("POST", &endpoint, &headers, about.to_string().as_bytes()).await?;
+        let (status, body) = self.registration(server, &about.to_string()).await?;
         let registered: Registered = serde_json::from_slice(&body).unwrap_or_default();
         if !(200..300).contains(&status) || registered.client_id.is_empty() {
-            return Err(failed(&format!("the registration was refused with status {status}")).at(endpoint));
+            return Err(not_registered(server, status));
         }
         (kept.client_id, kept.client_secret) = (registered.client_id, registered.client_secret);
         (kept.access_token, kept.refresh_token) = (None, None);
         Ok(())
+    }
+
+    async fn registration(&self, server: &Metadata, about: &str) -> Result<(u16, Vec<u8>), Error> {
+        let none = || failed("the authorization server registers nobody").remedy("Use a token: --token-file FILE");
+        let endpoint = self.endpoint(server.registration_endpoint.as_deref().ok_or_else(none)?)?;
+        let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
+        self.exchange("POST", &endpoint, &headers, about.as_bytes()).await
+    }
+
+    /// Looks whether somebody could register. If it `is_real`, somebody does. Else every server must refuse what is sent, as
+    /// no address may have a fragment (RFC 6749 3.1.2): nothing is left behind. Whether it was refused.
+    pub(crate) async fn try_registration(&self, server: &Metadata, is_real: bool) -> Result<bool, Error> {
+        if is_real {
+            return self.register(server, &mut Kept::default(), "http://127.0.0.1/callback", "").await.map(|()| false);
+        }
+        let (status, body) = self.registration(server, NOBODY).await?;
+        match serde_json::from_slice::<Refused>(&body) {
+            Ok(told) if status == 400 && !told.error.is_empty() => Ok(true),
+            _ if (200..300).contains(&status) => Ok(false),
+            _ => Err(not_registered(server, status)),
+        }
     }
 
     /// Asks for a token and keeps it. `Err` within is the code of OAuth with which that was refused.
@@ -343,6 +363,15 @@ struct Refused {
     error: String,
 }
 
+/// A client that nobody may register.
+pub(crate) const NOBODY: &str =
+    r#"{"client_name":"perchd doctor","redirect_uris":["http://127.0.0.1/#"],"token_endpoint_auth_method":"none"}"#;
+
+fn not_registered(server: &Metadata, status: u16) -> Error {
+    let endpoint = server.registration_endpoint.as_deref().map(plain).unwrap_or_default();
+    failed(&format!("the registration was refused with status {status}")).at(endpoint)
+}
+
 fn failed(what: &str) -> Error {
     Error::new(Exit::Unavailable, what)
 }
@@ -353,7 +382,7 @@ fn tell(text: &str) {
 }
 
 /// A word of a server, without what a terminal would obey.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
 }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { within } from './wait.mjs';
 
 export class Program {
-  /** Starts `command`; `t` is the test that owns it. Options: env, cwd, input (a pipe to stdin), name, group (end its children too). */
+  /** Starts `command`; `t` is the test that owns it. Options: env, cwd, uid, input (a pipe to stdin), name, group (end its children too). */
   constructor(t, command, args, options = {}) {
     this.name = options.name ?? command;
     this.stdout = '';
@@ -12,6 +12,7 @@ export class Program {
       env: options.env ?? process.env,
       cwd: options.cwd,
       detached: options.group,
+      uid: options.uid,
       stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     this.child.stdout.setEncoding('utf8').on('data', (text) => (this.stdout += text));
