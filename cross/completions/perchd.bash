@@ -2,7 +2,7 @@
 _perchd() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words files=
     case $before in
-    --ca | --config | --token-file) COMPREPLY=($(compgen -f -- "$word")) && return ;;
+    --ca | --config | --output | --token-file) COMPREPLY=($(compgen -f -- "$word")) && return ;;
     --state) COMPREPLY=($(compgen -d -- "$word")) && return ;;
     --auth) COMPREPLY=($(compgen -W "users pairing demo open" -- "$word")) && return ;;
     esac
@@ -16,12 +16,13 @@ _perchd() {
     polkit) words="--config --state --user --help" ;;
     connect) words="--pin --ca --device --scope --token-file --header --allow-http --patience --forget --help" ;;
     doctor) words="--pin --ca --token-file --allow-http --config --state --help" ;;
+    bundle) words="--pin --allow-http --output --help" ;;
     pair) words="--user --scope --config --state --help" ;;
     token) words="new inspect --scope --ttl --name --user --config --state --help" ;;
     revoke) words="--all --user --client --name --token --config --state --help" ;;
     keys) words="rotate export import --force --config --state --help" files=1 ;;
     health) words="--quiet --config --state --help" ;;
-    *) words="init serve check tools call passwd polkit connect doctor pair token revoke keys health --config --listen --state --auth --help --version" ;;
+    *) words="init serve check tools call passwd polkit connect doctor bundle pair token revoke keys health --config --listen --state --auth --help --version" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     [[ -z $files ]] || COMPREPLY+=($(compgen -f -- "$word"))

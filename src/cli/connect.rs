@@ -35,6 +35,11 @@ Usage: perchd connect URL [OPTIONS]
   --patience SECS       How long a request waits for a board that is gone [45]
   --forget              Forget the tokens of this server
 
+A pin, a CA or a token file that is empty counts as none.
+
+Environment:
+  PERCHD_TOKEN          Use this token, where no option gives one
+
 Exit: 0 when stdin ends, 64 for a wrong command line, 69 if the server cannot
 be reached or trusted, 77 if it lets nobody in, 78 if a file is wrong.
 
@@ -46,18 +51,18 @@ Examples:
 
 /// Runs until the client is gone.
 pub(super) fn run(mut words: Parser) -> Result<(), Error> {
-    let (mut url, mut trust, mut forgets) = (None, Trust::System, false);
+    let (mut url, mut trust, mut forgets) = (None, None, false);
     let (mut sign_in, mut headers, mut scopes) = (SignIn::default(), Vec::new(), Vec::new());
     let mut patience = limits::PATIENCE_SECS;
     while let Some(word) = next(&mut words)? {
         match word {
             Word::Option(name) => match name.as_str() {
                 "help" => return say(HELP),
-                "pin" => trust = pin(&value(&mut words)?)?,
-                "ca" => trust = Trust::from_file(Path::new(&value(&mut words)?))?,
+                "pin" => only(&mut trust, given(&mut words)?, &pin)?,
+                "ca" => only(&mut trust, given(&mut words)?, &|file| Trust::from_file(Path::new(file)))?,
                 "device" => sign_in.is_device = true,
                 "scope" => scopes.push(value(&mut words)?),
-                "token-file" => sign_in.token_file = Some(PathBuf::from(value(&mut words)?)),
+                "token-file" => sign_in.token_file = given(&mut words)?.map(PathBuf::from),
                 "header" => headers.push(header(&value(&mut words)?)?),
                 "allow-http" => sign_in.allows_http = true,
                 "patience" => patience = secs(&value(&mut words)?)?,
@@ -75,13 +80,44 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
         remark(&format!("{told}: {}\n", url.origin()));
         return Ok(());
     }
-    if !url.is_private() && !sign_in.allows_http {
-        let remedy = "Does the board speak https? If it must be http, --allow-http takes the risk.";
-        return Err(Error::new(Exit::Usage, "everybody on the way could read what is sent there").at(&url).remedy(remedy));
-    }
+    private(&url, sign_in.allows_http)?;
     sign_in.scope = (!scopes.is_empty()).then(|| scopes.join(" "));
-    sign_in.has_header = headers.iter().any(|(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization"));
+    if headers.iter().any(|(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization")) {
+        sign_in.header = Some("--header");
+    } else if sign_in.token_file.is_none()
+        && let Some(token) = std::env::var("PERCHD_TOKEN").ok().filter(|token| !token.is_empty())
+    {
+        headers
+            .push(header(&format!("Authorization: Bearer {token}")).map_err(|_| unknown("PERCHD_TOKEN is no token".to_owned()))?);
+        sign_in.header = Some("PERCHD_TOKEN");
+    }
+    let trust = trust.unwrap_or(Trust::System);
     bridge::run(Settings { url, trust, sign_in, headers, patience: Duration::from_secs(patience) })
+}
+
+/// The value of an option; `None` where it is empty, as it comes from a form that was not filled in.
+fn given(words: &mut Parser) -> Result<Option<String>, Error> {
+    value(words).map(|text| Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Whom to trust is said once: of two, one would not count, and nobody would see which.
+fn only(trust: &mut Option<Trust>, text: Option<String>, read: &dyn Fn(&str) -> Result<Trust, Error>) -> Result<(), Error> {
+    let Some(text) = text else { return Ok(()) };
+    if trust.replace(read(&text)?).is_some() {
+        return Err(unknown(
+            "whom to trust is said once: by one --pin, or by one --ca with all certificates in its file".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses an address to which tokens would go in the clear, unless that is wanted.
+pub(super) fn private(url: &Url, allows_http: bool) -> Result<(), Error> {
+    if url.is_private() || allows_http {
+        return Ok(());
+    }
+    let remedy = "Does the board speak https? If it must be http, --allow-http takes the risk.";
+    Err(Error::new(Exit::Usage, "everybody on the way could read what is sent there").at(url).remedy(remedy))
 }
 
 /// The address of a server; one without a path is that of a board.

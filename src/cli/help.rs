@@ -19,6 +19,7 @@ Usage: perchd [COMMAND] [OPTIONS]
   connect URL           Connect Claude Desktop, or another client that starts
                         programs, to a board
   doctor [URL]          Find what is broken on the way to a board, or on it
+  bundle [URL]          Write a file that Claude Desktop installs by a click
 
 Of the server that runs:
   pair                  Show a code with which somebody may sign in once

@@ -1,5 +1,6 @@
 //! The command line, one file for each verb.
 
+mod bundle;
 mod call;
 mod check;
 mod connect;
@@ -64,6 +65,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
         "call" => call::run(words),
         "connect" => connect::run(words),
         "doctor" => doctor::run(words),
+        "bundle" => bundle::run(words),
         "passwd" => passwd::run(words),
         "polkit" => polkit::run(words),
         "pair" => pair::run(words),
@@ -77,7 +79,7 @@ fn verb(name: &str, options: serve::Options, words: Parser) -> Result<(), Error>
 
 /// One word of the command line.
 enum Word {
-    /// An option, without its dashes; `help` and `version` may be shortened to a letter.
+    /// An option, without its dashes; `help`, `version` and `output` may be shortened to a letter.
     Option(String),
     /// Anything else.
     Value(String),
@@ -88,6 +90,7 @@ fn next(words: &mut Parser) -> Result<Option<Word>, Error> {
         None => None,
         Some(Arg::Short('h')) => Some(Word::Option("help".to_owned())),
         Some(Arg::Short('V')) => Some(Word::Option("version".to_owned())),
+        Some(Arg::Short('o')) => Some(Word::Option("output".to_owned())),
         Some(Arg::Long(name)) => Some(Word::Option(name.to_owned())),
         Some(Arg::Value(text)) => Some(Word::Value(text.string().map_err(usage)?)),
         Some(other @ Arg::Short(_)) => return Err(usage(other.unexpected())),

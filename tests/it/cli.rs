@@ -65,6 +65,25 @@ fn a_taken_port_is_named_with_the_remedy() {
     assert!(stderr.contains("--listen"), "{stderr}");
 }
 
+/// Of two pins, one would not count. An empty one, as a form leaves it, is none; what it refuses after that is the address.
+#[test]
+fn whom_a_bridge_trusts_is_said_once() {
+    let folder = Folder::new();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n").unwrap();
+    let pin = format!("--pin=sha256:{}", "0f".repeat(32));
+    let ca = format!("--ca={}", file.display());
+    let connect = |flags: [&str; 2]| run(&["connect", "http://board.local:8787/mcp", flags[0], flags[1]]);
+    for both in [[&*pin, &*pin], [&*pin, &*ca], [&*ca, &*pin], [&*ca, &*ca]] {
+        let (code, _, stderr) = connect(both);
+        assert!(code == 64 && stderr.contains("whom to trust is said once"), "{both:?}: {stderr}");
+    }
+    for one in [[&*pin, "--ca="], ["--pin=", &*ca], ["--pin=", "--token-file="]] {
+        let (code, _, stderr) = connect(one);
+        assert!(code == 64 && stderr.contains("everybody on the way"), "{one:?}: {stderr}");
+    }
+}
+
 #[test]
 fn help_and_version_go_to_stdout() {
     let (code, help, _) = run(&["--help"]);

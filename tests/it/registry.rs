@@ -1,9 +1,8 @@
 //! The entry for the MCP registry, held to what its schema of 2025-12-11 asks of one with a bundle (`mcpb`). The schema itself is in no
 //! package that could be installed; what it asks is written down here.
 
-use crate::board::Folder;
+use crate::board::{self, Folder};
 use serde_json::Value;
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -59,7 +58,7 @@ fn faults(entry: &Value) -> Vec<String> {
 fn the_entry_for_the_registry_names_a_bundle_and_its_hash() {
     let folder = Folder::new();
     let bundle = folder.path().join("perchd.mcpb");
-    fs::write(&bundle, "a bundle").unwrap();
+    assert!(board::command().args(["bundle", "--output"]).arg(&bundle).output().unwrap().status.success());
     let output = Command::new(script()).arg(&bundle).output().unwrap();
     assert!(output.status.success());
     let entry: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -37,8 +37,8 @@ pub(crate) struct Settings {
     pub(crate) scope: Option<String>,
     /// A token that others look after.
     pub(crate) token_file: Option<PathBuf>,
-    /// The user gives a header that lets him in.
-    pub(crate) has_header: bool,
+    /// Where the user has given a token that goes with every request, such as `--header`.
+    pub(crate) header: Option<&'static str>,
 }
 
 /// The way into one server.
@@ -65,7 +65,7 @@ impl Access {
 
     /// The token of the moment, if there is one; renewed when it is about to end.
     pub(crate) async fn token(&self) -> Result<Option<String>, Error> {
-        if self.settings.has_header {
+        if self.settings.header.is_some() {
             return Ok(None);
         }
         if let Some(file) = &self.settings.token_file {
@@ -89,8 +89,8 @@ impl Access {
 
     /// The server refused `token`, or none: gets another one. `None` where that takes a person and none may be asked.
     pub(crate) async fn another(&self, challenge: &Challenge, token: Option<&str>, asks: bool) -> Result<Option<String>, Error> {
-        if self.settings.has_header || self.settings.token_file.is_some() {
-            let how = if self.settings.has_header { "--header" } else { "--token-file" };
+        if self.settings.header.is_some() || self.settings.token_file.is_some() {
+            let how = self.settings.header.unwrap_or("--token-file");
             let remedy = "Make one on the board: perchd token new --help. Or leave the option out, and sign in.";
             return Err(Error::new(Exit::Permission, format!("the server does not take the token of {how}"))
                 .at(self.url.origin())
