@@ -60,9 +60,7 @@ impl Bridge {
     /// Goes over to the older transport (MCP 2024-11-05): its stream, and a task that keeps it open.
     pub(super) async fn listen_older(&self) -> Result<(), Trouble> {
         let token = self.token().await?;
-        let headers = [("Accept", "text/event-stream".to_owned())];
-        let sent = self.request("GET", &self.url, &headers, token.as_deref(), b"", limits::DOCUMENT_SECS).await;
-        let response = sent.map_err(|fault| Trouble::Passing(self.told(fault)))?;
+        let response = self.open_older(token.as_deref()).await.map_err(|fault| Trouble::Passing(self.told(fault)))?;
         if response.status == 401 {
             return self.let_in_stream(response, token.as_deref(), true).await;
         }
@@ -72,6 +70,27 @@ impl Bridge {
         let Some(bridge) = self.own.borrow().upgrade() else { return Ok(()) };
         self.is_older.set(true);
         tokio::task::spawn_local(async move { bridge.keep_older(response).await });
+        self.endpoint_named().await
+    }
+
+    /// Lets a person sign in, without whom the stream stays shut, and waits until it is open.
+    pub(super) async fn knock(&self) -> Result<(), Trouble> {
+        let token = self.token().await?;
+        let response = self.open_older(token.as_deref()).await.map_err(|fault| Trouble::Passing(self.told(fault)))?;
+        if response.status == 401 {
+            self.let_in_stream(response, token.as_deref(), true).await?;
+        }
+        self.wake.notify_one();
+        self.endpoint_named().await
+    }
+
+    async fn open_older(&self, token: Option<&str>) -> Result<Response, Fault> {
+        let mut headers = self.own_headers(&Message::default());
+        headers.push(("Accept", "text/event-stream".to_owned()));
+        self.request("GET", &self.url, &headers, token, b"", limits::DOCUMENT_SECS).await
+    }
+
+    async fn endpoint_named(&self) -> Result<(), Trouble> {
         let wait = async {
             while self.endpoint.borrow().is_none() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -96,14 +115,19 @@ impl Bridge {
                     self.refuse(id, "The connection to the server broke before the answer came.");
                 }
             }
-            tokio::time::sleep(Duration::from_millis(reader.retry_ms().unwrap_or(0).max(pause))).await;
+            let pause_now = Duration::from_millis(reader.retry_ms().unwrap_or(0).max(pause));
+            _ = tokio::time::timeout(pause_now, self.wake.notified()).await;
             pause = (pause * 2).min(limits::BACKOFF_MS.1);
             let token = self.access.token().await.ok().flatten();
-            let mut headers = self.own_headers(&Message::default());
-            headers.push(("Accept", "text/event-stream".to_owned()));
-            match self.request("GET", &self.url, &headers, token.as_deref(), b"", limits::DOCUMENT_SECS).await {
-                Ok(response) if response.status == 200 => next = Some(response),
-                Ok(response) if response.status == 401 => _ = self.let_in_stream(response, token.as_deref(), false).await,
+            match self.open_older(token.as_deref()).await {
+                Ok(response) if response.status == 200 => {
+                    self.is_shut.set(false);
+                    next = Some(response);
+                }
+                // A person is asked only when his client wants something.
+                Ok(response) if response.status == 401 => {
+                    self.is_shut.set(self.let_in_stream(response, token.as_deref(), false).await.is_err());
+                }
                 _ => {}
             }
         }

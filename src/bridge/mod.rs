@@ -18,7 +18,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::AbortHandle;
 
 /// What to connect to, and how.
@@ -62,6 +62,10 @@ struct Bridge {
     /// Where messages go in the older transport, once its stream has said so.
     endpoint: RefCell<Option<Url>>,
     is_older: Cell<bool>,
+    /// Its stream is refused until a person has signed in.
+    is_shut: Cell<bool>,
+    /// Ends the pause before its stream is tried again.
+    wake: Notify,
     /// An answer that only we asked for.
     swallowed: RefCell<Option<String>>,
     renewal: Mutex<()>,
@@ -91,6 +95,8 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
         flights: RefCell::default(),
         endpoint: RefCell::default(),
         is_older: Cell::default(),
+        is_shut: Cell::default(),
+        wake: Notify::new(),
         swallowed: RefCell::default(),
         renewal: Mutex::new(()),
         own: RefCell::default(),

@@ -286,7 +286,10 @@ impl Bridge {
 
     async fn post_older(&self, message: &Message) -> Result<Step, Trouble> {
         let closed = || Trouble::Passing(Error::new(Exit::Unavailable, "the stream is not open").at(&self.url));
-        let endpoint = self.endpoint.borrow().clone().ok_or_else(closed)?;
+        let known = self.endpoint.borrow().clone();
+        let Some(endpoint) = known else {
+            return if self.is_shut.get() { self.knock().await.map(|()| Step::Again) } else { Err(closed()) };
+        };
         let token = self.token().await?;
         let mut headers = self.own_headers(message);
         headers.push(("Content-Type", "application/json".to_owned()));

@@ -1,14 +1,12 @@
 // perchd connect, between a stdio client and a board: signs in once, comes back without asking, survives what boards go through.
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setDefaultCACertificates } from 'node:tls';
-import { Home } from './lib/home.mjs';
-import { binary, folder, Perchd } from './lib/perchd.mjs';
+import { addIsThere, kept, stage, started } from './lib/bridge.mjs';
+import { folder } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
-import { Program } from './lib/program.mjs';
-import { Stdio } from './lib/stdio.mjs';
 import { until } from './lib/wait.mjs';
 
 const timeout = 120_000;
@@ -143,48 +141,3 @@ test('a token from a file or in a header needs no sign-in, and is repeated nowhe
   }
   assert.ok(server);
 });
-
-/** A server, a home, and the acts that every scene begins with. */
-async function stage(t, way) {
-  const server = await Perchd.start(t, { ...way.server, ...(way.auth && { auth: way.auth }) });
-  const home = await Home.make(t);
-  let seen = 0;
-
-  function start(flags = [], changes = {}) {
-    const env = { ...home.env, XDG_CONFIG_HOME: home.file('config'), ...changes };
-    const args = ['connect', `${server.base}${way.path}`, ...(way.flags ?? []), ...flags];
-    return new Stdio(new Program(t, binary, args, { env, cwd: home.path, input: true, name: 'perchd connect' }));
-  }
-
-  async function signIn(person) {
-    seen += 1;
-    return person.signIn(await until('a browser', 45, async () => (await home.opened())[seen - 1]));
-  }
-
-  async function firstStart({ keep = false } = {}) {
-    const host = start();
-    await Promise.all([host.initialize(), signIn(new Person())]);
-    await addIsThere(host);
-    if (!keep) await host.program.stop();
-    return host;
-  }
-
-  return { t, server, home, start, signIn, firstStart };
-}
-
-async function started(host) {
-  await host.initialize();
-  return host;
-}
-
-async function addIsThere(host, seconds) {
-  const { tools } = await host.request('tools/list', undefined, seconds);
-  assert.ok(tools.some((tool) => tool.name === 'add'));
-  const { content, structuredContent } = await host.request('tools/call', { name: 'add', arguments: { a: 2, b: 3 } }, seconds);
-  assert.deepEqual([content[0].text, structuredContent], ['5', { result: 5 }]);
-}
-
-async function kept(home) {
-  const files = await readdir(home.file('config/perchd/connect'));
-  return home.file(`config/perchd/connect/${files.find((name) => name.endsWith('.json'))}`);
-}
