@@ -37,8 +37,6 @@ test('a person signs in once, and the next start asks nobody', { timeout }, asyn
   await server.restart(t);
   await adds(second);
   assert.equal((await account.opened()).length, 1, 'nobody was asked after the restart');
-  const memory = /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${second.transport.pid}/status`, 'utf8'));
-  console.log(`perchd connect takes ${memory[1]} kB`);
   assert.doesNotMatch(second.stderr(), new RegExp(JSON.parse(await readFile(file, 'utf8')).access_token));
 });
 
