@@ -113,15 +113,21 @@ test('over https, by a pin', { timeout: 2 * timeout }, async (t) => {
   assert.equal((await home.opened()).length, 1);
 });
 
-test('with a code on another device, where there is no display', { timeout }, async (t) => {
-  const { home, start } = await stage(t, { path: '/mcp' });
-  const host = start([], { BROWSER: undefined });
-  const person = new Person();
-  const allow = async () => person.allow(await until('a link with a code', 45, () => /http:\S+user_code=\S+/.exec(host.program.stderr)?.[0]));
-  await Promise.all([host.initialize(), allow()]);
-  await addIsThere(host);
-  assert.deepEqual(await home.opened(), []);
-});
+// Far: perchd takes it for an address of the network, where it signs in no other way over plain HTTP.
+for (const [where, host, flags, changes] of [
+  ['there is no display', undefined, [], { BROWSER: undefined }],
+  ['it is asked for, over plain HTTP from far', '127.0.0.2', ['--device', '--allow-http'], {}],
+]) {
+  test(`with a code on another device, where ${where}`, { timeout }, async (t) => {
+    const { home, start } = await stage(t, { path: '/mcp', server: { host } });
+    const bridge = start(flags, changes);
+    const person = new Person();
+    const link = () => /http:\S+user_code=\S+/.exec(bridge.program.stderr)?.[0];
+    await Promise.all([bridge.initialize(), until('a link with a code', 45, link).then((found) => person.allow(found))]);
+    await addIsThere(bridge);
+    assert.deepEqual(await home.opened(), []);
+  });
+}
 
 test('a token from a file or in a header needs no sign-in, and is repeated nowhere', { timeout }, async (t) => {
   const { server, home, start, firstStart } = await stage(t, { path: '/mcp' });
