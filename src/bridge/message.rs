@@ -105,13 +105,16 @@ impl Message {
         !self.asks.is_empty() && !self.is("tools/call")
     }
 
-    /// `Mcp-Name` as it goes out: what is no header by itself is wrapped.
+    /// `Mcp-Name` as it goes out.
     pub(super) fn name(&self) -> Option<String> {
-        let name = self.name_given.as_deref()?;
-        let is_plain =
-            name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && name.trim() == name && !name.starts_with("=?base64?");
-        Some(if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) })
+        self.name_given.as_deref().map(wrapped)
     }
+}
+
+/// A text as the value of a header: what is none by itself is wrapped.
+pub(super) fn wrapped(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text && !text.starts_with("=?base64?");
+    if is_plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
 }
 
 /// An error of ours in answer to a request.

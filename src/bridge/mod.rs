@@ -3,6 +3,7 @@
 
 mod listen;
 mod message;
+mod param;
 mod post;
 
 use crate::client::http::Client;
@@ -11,6 +12,7 @@ use crate::client::tls::{Tls, Trust};
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
 use crate::limits;
+use crate::tool::Param;
 use message::{Message, refusal};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -49,6 +51,8 @@ struct Session {
 struct Flight {
     task: Option<AbortHandle>,
     is_stateless: bool,
+    /// Its answer is a list of tools, whose marks are remembered.
+    is_list: bool,
 }
 
 struct Bridge {
@@ -68,6 +72,8 @@ struct Bridge {
     wake: Notify,
     /// An answer that only we asked for.
     swallowed: RefCell<Option<String>>,
+    /// By tool: the arguments that a call repeats in its headers.
+    marks: RefCell<HashMap<String, Vec<Param>>>,
     renewal: Mutex<()>,
     /// For tasks that go on by themselves.
     own: RefCell<Weak<Bridge>>,
@@ -98,6 +104,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
         is_shut: Cell::default(),
         wake: Notify::new(),
         swallowed: RefCell::default(),
+        marks: RefCell::default(),
         renewal: Mutex::new(()),
         own: RefCell::default(),
     });
@@ -187,7 +194,7 @@ impl Bridge {
         }
         if let Some(id) = &message.cancels {
             let flight = self.flights.borrow_mut().remove(id);
-            if let Some(Flight { task: Some(task), is_stateless: true }) = &flight {
+            if let Some(Flight { task: Some(task), is_stateless: true, .. }) = &flight {
                 // Closing the stream is what gives a request up (MCP 2026-07-28, basic/transports).
                 task.abort();
                 return Ok(());
@@ -198,7 +205,8 @@ impl Bridge {
             return Ok(());
         }
         for id in &message.asks {
-            let flight = Flight { task: None, is_stateless: message.stateless.is_some() };
+            let is_stateless = message.stateless.is_some();
+            let flight = Flight { task: None, is_stateless, is_list: is_stateless && message.is("tools/list") };
             self.flights.borrow_mut().insert(id.clone(), flight);
         }
         if message.is("initialize") || message.is("notifications/initialized") {
@@ -249,9 +257,12 @@ impl Bridge {
         }
         if message.method.is_none() {
             // One that was given up, or answered with an error already, is answered no more.
-            let known = message.answers.iter().filter(|id| self.flights.borrow_mut().remove(*id).is_some()).count();
-            if known == 0 {
+            let known: Vec<Flight> = message.answers.iter().filter_map(|id| self.flights.borrow_mut().remove(id)).collect();
+            if known.is_empty() {
                 return Some(message);
+            }
+            if known.iter().any(|flight| flight.is_list) {
+                self.note_marks(&serde_json::from_slice(&message.bytes).unwrap_or_default());
             }
         }
         if let Some(version) = &message.agreed {

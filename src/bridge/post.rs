@@ -55,7 +55,9 @@ impl Bridge {
         }
         let generation = self.session.borrow().generation;
         let token = self.token().await?;
-        let mut headers = self.own_headers(message);
+        let params = self.param_headers(message);
+        let mut headers: Vec<(&str, String)> = self.own_headers(message);
+        headers.extend(params.iter().map(|(name, value)| (name.as_str(), value.clone())));
         headers.push(("Accept", "application/json, text/event-stream".to_owned()));
         headers.push(("Content-Type", "application/json".to_owned()));
         let response = self.request("POST", &self.url, &headers, token.as_deref(), &message.bytes, limits::ANSWER_SECS).await;
@@ -82,6 +84,10 @@ impl Bridge {
             && told["error"]["code"].is_i64()
             && let [id] = message.asks.as_slice()
         {
+            // Headers were missing or wrong: the schema may be new to us.
+            if told["error"]["code"] == HEADER_MISMATCH && self.learn_marks(message).await? {
+                return Ok(Step::Again);
+            }
             told["id"] = serde_json::from_str(id).unwrap_or_default();
             self.relay(told.to_string().into_bytes());
             return Ok(Step::Done);
@@ -329,5 +335,8 @@ impl Bridge {
         Error::new(Exit::Unavailable, format!("the server answers with status {status}")).at(&self.url).remedy(remedy)
     }
 }
+
+/// MCP 2026-07-28.
+const HEADER_MISMATCH: i64 = -32020;
 
 pub(super) const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;

@@ -29,6 +29,10 @@ pub const IDLE_CONNECTIONS: usize = 4;
 pub const IDLE_SECS: u64 = 15;
 /// Requests of a client that wait for their answers; one more is answered with an error.
 pub const FLIGHTS: usize = 128;
+/// Tools of which a bridge knows the arguments that go into headers. Of one more it does not, and the server refuses its calls.
+pub const MARKED_TOOLS: usize = 256;
+/// Pages of a list of tools that a bridge asks for by itself: a server could go on for ever.
+pub const LIST_PAGES: usize = 16;
 /// Messages of a client that wait to be sent. When full, the client is not read from.
 pub const LINES: usize = 64;
 /// How long a request waits for a server that is gone, where nothing else is said. The TypeScript SDK gives up after 60 s, and

@@ -106,6 +106,11 @@ test('a client without a handshake', { timeout }, async (t) => {
   assert.ok(found.supportedVersions.includes('2026-07-28'));
   const result = await host.stdio.request('tools/call', { name: 'test_simple_text', arguments: {}, _meta });
   assert.ok(textOf(result));
+  // Arguments that its schema marks go into headers, of which this client knows nothing; nor has it asked for the list. This server refuses
+  // a call without them.
+  const marked = (args) => host.stdio.request('tools/call', { name: 'test_x_mcp_header', arguments: args, _meta });
+  for (const region of ['eu', ' ä', '=?base64?eA==?=', '']) assert.equal(textOf(await marked({ region, priority: 7 })), `Region: ${region}`);
+  assert.equal(textOf(await marked({ region: null })), 'Region: ');
   host.program.child.stdin.end();
   assert.equal((await host.program.finish(10)).code, 0);
 });

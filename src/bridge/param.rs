@@ -1,0 +1,106 @@
+//! Arguments that a call repeats in its headers (MCP 2026-07-28, basic/transports, custom headers). A client on stdin and stdout knows nothing
+//! of headers: which arguments they are, the bridge reads from the lists of tools that pass through it, or asks for.
+
+use super::Bridge;
+use super::message::{Message, wrapped};
+use super::post::Trouble;
+use crate::client::http::Response;
+use crate::client::sse::Reader;
+use crate::limits;
+use crate::tool::Param;
+use serde_json::{Value, json};
+
+impl Bridge {
+    /// The headers of a call, as far as its tool is known.
+    pub(super) fn param_headers(&self, message: &Message) -> Vec<(String, String)> {
+        let marks = self.marks.borrow();
+        let Some(params) = message.name_given.as_ref().filter(|_| is_call(message)).and_then(|name| marks.get(name)) else {
+            return Vec::new();
+        };
+        let call: Value = serde_json::from_slice(&message.bytes).unwrap_or_default();
+        let header = |param: &Param| {
+            let argument = param.path.iter().try_fold(&call["params"]["arguments"], |within, name| within.get(name))?;
+            let value = match argument {
+                Value::String(text) => wrapped(text),
+                Value::Bool(_) | Value::Number(_) => argument.to_string(),
+                _ => return None,
+            };
+            Some((param.header.clone(), value))
+        };
+        params.iter().filter_map(header).collect()
+    }
+
+    /// Remembers what a list of tools marks. Beyond the bound, calls are refused by the server, in words.
+    pub(super) fn note_marks(&self, list: &Value) {
+        let mut marks = self.marks.borrow_mut();
+        for tool in list["result"]["tools"].as_array().into_iter().flatten() {
+            let Some(name) = tool["name"].as_str() else { continue };
+            let params = Param::of(&tool["inputSchema"]);
+            marks.remove(name);
+            if !params.is_empty() && Param::check(&params).is_ok() && marks.len() < limits::MARKED_TOOLS {
+                marks.insert(name.to_owned(), params);
+            }
+        }
+    }
+
+    /// Asks for the list of tools, as headers of a call were missing or wrong. Whether the call has others now.
+    pub(super) async fn learn_marks(&self, message: &Message) -> Result<bool, Trouble> {
+        if !is_call(message) {
+            return Ok(false);
+        }
+        let before = self.param_headers(message);
+        let call: Value = serde_json::from_slice(&message.bytes).unwrap_or_default();
+        let mut params = json!({ "_meta": call["params"]["_meta"] });
+        if let Some(meta) = params["_meta"].as_object_mut() {
+            meta.remove("progressToken");
+        }
+        for _ in 0..limits::LIST_PAGES {
+            let list = json!({ "jsonrpc": "2.0", "id": "perchd", "method": "tools/list", "params": params });
+            let Some(list) = Message::parse(list.to_string().into_bytes()) else { break };
+            let Some(page) = self.ask(&list).await? else { break };
+            self.note_marks(&page);
+            params["cursor"] = page["result"]["nextCursor"].clone();
+            if !params["cursor"].is_string() {
+                break;
+            }
+        }
+        Ok(self.param_headers(message) != before)
+    }
+
+    /// A request of our own, and its answer; `None` where it is refused.
+    async fn ask(&self, message: &Message) -> Result<Option<Value>, Trouble> {
+        let passing = |fault| Trouble::Passing(self.told(fault));
+        let token = self.token().await?;
+        let mut headers = self.own_headers(message);
+        headers.push(("Accept", "application/json, text/event-stream".to_owned()));
+        headers.push(("Content-Type", "application/json".to_owned()));
+        let sent = self.request("POST", &self.url, &headers, token.as_deref(), &message.bytes, limits::DOCUMENT_SECS).await;
+        let response = sent.map_err(passing)?;
+        if response.status != 200 {
+            return Ok(None);
+        }
+        if response.is_of("text/event-stream") {
+            return Ok(answer_of(response).await);
+        }
+        let body = response.body.whole(limits::MESSAGE_BYTES, limits::DOCUMENT_SECS).await.map_err(passing)?;
+        Ok(serde_json::from_slice(&body).ok())
+    }
+}
+
+fn is_call(message: &Message) -> bool {
+    message.is("tools/call") && message.stateless.is_some()
+}
+
+/// The answer in a stream.
+async fn answer_of(mut response: Response) -> Option<Value> {
+    let (mut reader, mut bytes, mut events) = (Reader::default(), Vec::new(), Vec::new());
+    while let Ok(true) = response.body.next(&mut bytes).await {
+        reader.feed(&bytes, &mut events).ok()?;
+        bytes.clear();
+        let told = events.drain(..).filter_map(|event| serde_json::from_slice::<Value>(&event.data).ok());
+        if let Some(answer) = told.into_iter().find(|told| told.get("method").is_none()) {
+            return Some(answer);
+        }
+    }
+    None
+}
