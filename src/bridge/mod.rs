@@ -250,7 +250,7 @@ impl Bridge {
 
     /// A message of the server, to the client.
     fn relay(&self, data: Vec<u8>) -> Option<Message> {
-        let message = Message::parse(data)?;
+        let mut message = Message::parse(data)?;
         if message.answers.first().is_some_and(|id| self.swallowed.borrow().as_ref() == Some(id)) {
             self.swallowed.borrow_mut().take();
             return Some(message);
@@ -262,7 +262,8 @@ impl Bridge {
                 return Some(message);
             }
             if known.iter().any(|flight| flight.is_list) {
-                self.note_marks(&serde_json::from_slice(&message.bytes).unwrap_or_default());
+                let mut list = serde_json::from_slice(&message.bytes).unwrap_or_default();
+                message.bytes = self.note_marks(&mut list).unwrap_or(message.bytes);
             }
         }
         if let Some(version) = &message.agreed {

@@ -1,9 +1,9 @@
 //! Arguments that a call repeats in its headers (MCP 2026-07-28, basic/transports, custom headers). A client on stdin and stdout knows nothing
 //! of headers: which arguments they are, the bridge reads from the lists of tools that pass through it, or asks for.
 
-use super::Bridge;
 use super::message::{Message, wrapped};
 use super::post::Trouble;
+use super::{Bridge, tell};
 use crate::client::http::Response;
 use crate::client::sse::Reader;
 use crate::limits;
@@ -31,16 +31,26 @@ impl Bridge {
     }
 
     /// Remembers what a list of tools marks. Beyond the bound, calls are refused by the server, in words.
-    pub(super) fn note_marks(&self, list: &Value) {
+    ///
+    /// A tool whose marks nobody can follow is left out, as clients must. Returns the list anew where there was one.
+    pub(super) fn note_marks(&self, list: &mut Value) -> Option<Vec<u8>> {
         let mut marks = self.marks.borrow_mut();
-        for tool in list["result"]["tools"].as_array().into_iter().flatten() {
-            let Some(name) = tool["name"].as_str() else { continue };
+        let tools = list["result"]["tools"].as_array_mut()?;
+        let before = tools.len();
+        tools.retain(|tool| {
+            let Some(name) = tool["name"].as_str() else { return true };
             let params = Param::of(&tool["inputSchema"]);
             marks.remove(name);
-            if !params.is_empty() && Param::check(&params).is_ok() && marks.len() < limits::MARKED_TOOLS {
+            if let Err(why) = Param::check(&params) {
+                tell(&format!("the tool {name:?} is left out: {why}"));
+                return false;
+            }
+            if !params.is_empty() && marks.len() < limits::MARKED_TOOLS {
                 marks.insert(name.to_owned(), params);
             }
-        }
+            true
+        });
+        (tools.len() < before).then(|| list.to_string().into_bytes())
     }
 
     /// Asks for the list of tools, as headers of a call were missing or wrong. Whether the call has others now.
@@ -57,8 +67,8 @@ impl Bridge {
         for _ in 0..limits::LIST_PAGES {
             let list = json!({ "jsonrpc": "2.0", "id": "perchd", "method": "tools/list", "params": params });
             let Some(list) = Message::parse(list.to_string().into_bytes()) else { break };
-            let Some(page) = self.ask(&list).await? else { break };
-            self.note_marks(&page);
+            let Some(mut page) = self.ask(&list).await? else { break };
+            self.note_marks(&mut page);
             params["cursor"] = page["result"]["nextCursor"].clone();
             if !params["cursor"].is_string() {
                 break;

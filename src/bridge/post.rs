@@ -23,17 +23,20 @@ pub(super) enum Trouble {
 enum Step {
     Done,
     Again,
+    /// Again, with a token of more scopes.
+    Wider,
 }
 
 impl Bridge {
     /// Sends a message, over and over while the server is gone, and passes on what is answered.
     pub(super) async fn send(&self, message: &Message) -> Result<(), Error> {
         let end = Instant::now() + self.patience;
-        let (mut pause, mut rounds) = (Duration::from_millis(limits::BACKOFF_MS.0), 0);
+        let (mut pause, mut rounds, mut is_wider) = (Duration::from_millis(limits::BACKOFF_MS.0), 0, false);
         loop {
-            match self.once(message).await {
+            match self.once(message, is_wider).await {
                 Ok(Step::Done) => return Ok(()),
                 Ok(Step::Again) if rounds < 4 => rounds += 1,
+                Ok(Step::Wider) => is_wider = true,
                 Ok(Step::Again) => {
                     return Err(Error::new(Exit::Unavailable, "the server asks for the same again and again").at(&self.url));
                 }
@@ -49,9 +52,10 @@ impl Bridge {
         }
     }
 
-    async fn once(&self, message: &Message) -> Result<Step, Trouble> {
+    /// `is_wider`: a person was asked for more scopes on its behalf.
+    async fn once(&self, message: &Message, is_wider: bool) -> Result<Step, Trouble> {
         if self.is_older.get() {
-            return self.post_older(message).await;
+            return self.post_older(message, is_wider).await;
         }
         let generation = self.session.borrow().generation;
         let token = self.token().await?;
@@ -64,6 +68,7 @@ impl Bridge {
         let response = response.map_err(|fault| self.trouble(fault, message))?;
         match response.status {
             200..300 => self.answered(response, message).await.map(|()| Step::Done),
+            403 if is_wider => Err(self.too_narrow()),
             401 | 403 => self.let_in(response, token.as_deref(), true).await,
             404 if self.session.borrow().id.is_some() && message.stateless.is_none() => {
                 self.handshake_again(generation).await?;
@@ -107,7 +112,7 @@ impl Bridge {
             return Err(Trouble::Final(self.odd_status(403)));
         }
         match self.access.another(&challenge, token, asks).await {
-            Ok(Some(_)) => Ok(Step::Again),
+            Ok(Some(_)) => Ok(if response.status == 403 { Step::Wider } else { Step::Again }),
             Ok(None) => Err(Trouble::Passing(Error::new(Exit::Permission, "somebody must sign in").at(self.url.origin()))),
             Err(error) => Err(Trouble::Final(error)),
         }
@@ -290,7 +295,7 @@ impl Bridge {
         })
     }
 
-    async fn post_older(&self, message: &Message) -> Result<Step, Trouble> {
+    async fn post_older(&self, message: &Message, is_wider: bool) -> Result<Step, Trouble> {
         let closed = || Trouble::Passing(Error::new(Exit::Unavailable, "the stream is not open").at(&self.url));
         let known = self.endpoint.borrow().clone();
         let Some(endpoint) = known else {
@@ -306,6 +311,7 @@ impl Bridge {
                 let _ = response.body.whole(limits::DOCUMENT_BYTES, limits::DOCUMENT_SECS).await;
                 Ok(Step::Done)
             }
+            403 if is_wider => Err(self.too_narrow()),
             401 | 403 => self.let_in(response, token.as_deref(), true).await,
             status => Err(Trouble::Passing(self.odd_status(status))),
         }
@@ -324,6 +330,13 @@ impl Bridge {
         }
         let error = self.told(fault);
         if passes { Trouble::Passing(error) } else { Trouble::Final(error) }
+    }
+
+    /// A server could want other scopes each time: a person is asked once.
+    fn too_narrow(&self) -> Trouble {
+        let remedy = "What it needs was not allowed at the sign-in. Try again, and allow it; or ask the owner.";
+        let what = "the server asked for more scopes, and still refuses";
+        Trouble::Final(Error::new(Exit::Permission, what).at(self.url.origin()).remedy(remedy))
     }
 
     pub(super) fn told(&self, fault: Fault) -> Error {

@@ -59,9 +59,20 @@ pub(crate) struct Metadata {
     #[serde(default)]
     pub(crate) code_challenge_methods_supported: Vec<String>,
     #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+    #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
     scopes_supported: Option<Vec<String>>,
+}
+
+impl Metadata {
+    /// How a client says at the token endpoint who it is: not at all, where the server lets it.
+    pub(super) fn auth_method(&self) -> &'static str {
+        let all = &self.token_endpoint_auth_methods_supported;
+        let preferred = ["none", "client_secret_post", "client_secret_basic"];
+        preferred.into_iter().find(|known| all.iter().any(|method| method == known)).unwrap_or("none")
+    }
 }
 
 /// All that a sign-in needs to know.

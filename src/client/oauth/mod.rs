@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::limits;
 use crate::world::{Clock, Kernel, Random};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use discovery::{Found, Metadata, discover};
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
@@ -233,8 +233,9 @@ impl Access {
 
     /// RFC 7591.
     async fn register(&self, server: &Metadata, kept: &mut Kept, redirect_uri: &str, scope: &str) -> Result<(), Error> {
+        let method = server.auth_method();
         let mut about = json!({
-            "client_name": "perchd connect", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": "none",
+            "client_name": "perchd connect", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": method,
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "application_type": "native",
         });
         if redirect_uri.is_empty() {
@@ -250,6 +251,7 @@ impl Access {
             return Err(not_registered(server, status));
         }
         (kept.client_id, kept.client_secret) = (registered.client_id, registered.client_secret);
+        kept.is_basic = registered.token_endpoint_auth_method.as_deref().unwrap_or(method) == "client_secret_basic";
         (kept.access_token, kept.refresh_token) = (None, None);
         Ok(())
     }
@@ -296,11 +298,22 @@ impl Access {
     async fn form(&self, endpoint: &Url, kept: &Kept, fields: &[(&str, &str)]) -> Result<(u16, Vec<u8>), Error> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
-        form.append_pair("client_id", &kept.client_id);
-        if let Some(secret) = &kept.client_secret {
-            form.append_pair("client_secret", secret);
+        let mut headers = vec![("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")];
+        let basic;
+        match &kept.client_secret {
+            Some(secret) if kept.is_basic => {
+                // RFC 6749 2.3.1: both are encoded as in a form first.
+                let coded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", coded(&kept.client_id), coded(secret))));
+                headers.push(("Authorization", &basic));
+            }
+            secret => {
+                form.append_pair("client_id", &kept.client_id);
+                if let Some(secret) = secret {
+                    form.append_pair("client_secret", secret);
+                }
+            }
         }
-        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")];
         self.exchange("POST", endpoint, &headers, form.finish().as_bytes()).await
     }
 
@@ -348,6 +361,7 @@ impl std::fmt::Debug for Access {
 struct Registered {
     client_id: String,
     client_secret: Option<String>,
+    token_endpoint_auth_method: Option<String>,
 }
 
 #[derive(Deserialize)]

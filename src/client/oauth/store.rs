@@ -21,6 +21,8 @@ pub(super) struct Kept {
     pub(super) resource: String,
     pub(super) client_id: String,
     pub(super) client_secret: Option<String>,
+    /// The secret goes into a header, not into the form.
+    pub(super) is_basic: bool,
     /// Where the registration lets a browser come back to.
     pub(super) redirect_port: u16,
     pub(super) access_token: Option<String>,

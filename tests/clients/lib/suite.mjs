@@ -16,6 +16,14 @@ export async function checksOf(t, url, build, choice, seconds = 90) {
   return written(results, 'server');
 }
 
+/** Every check that was made on a client, which `command` starts. */
+export async function clientChecks(t, build, command, choice, seconds = 90) {
+  const results = await folder(t);
+  const program = start(t, results, build, ['client', '--command', command, ...choice]);
+  await program.finish(seconds);
+  return written(results, '');
+}
+
 /** Every check that was made on an authorization server; `visit` is called with the link that a person is asked to open. */
 export async function authorizationChecks(t, choice, visit) {
   const results = await folder(t);
