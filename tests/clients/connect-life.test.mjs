@@ -142,11 +142,13 @@ async function cutting(t, server) {
       board.write(bytes);
     });
     board.on('data', (bytes) => {
-      client.write(bytes);
-      if (!cuts.atNext || !bytes.includes('notifications/progress')) return;
+      const at = cuts.atNext ? bytes.indexOf('notifications/progress') : -1;
+      if (at < 0) return client.write(bytes);
       cuts.atNext = false;
       cuts.made += 1;
-      setTimeout(end, 20);
+      // However much has come already, no more than that event goes on.
+      board.destroy();
+      client.end(bytes.subarray(0, bytes.indexOf('\n\n', at) + 2));
     });
     for (const socket of [client, board]) socket.on('error', end).on('close', end);
   });
