@@ -3,9 +3,11 @@
 mod browser;
 mod device;
 pub(crate) mod discovery;
+mod registration;
 mod store;
 
 pub(crate) use discovery::Challenge;
+pub(crate) use registration::NOBODY;
 
 use crate::client::fault::Fault;
 use crate::client::http::{Client, Request};
@@ -15,11 +17,10 @@ use crate::limits;
 use crate::world::{Clock, Kernel, Random};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use discovery::{Found, Metadata, discover};
+use discovery::{Found, discover};
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -231,52 +232,6 @@ impl Access {
         Ok(matches!(status, 400 | 401) && matches!(told.as_str(), "invalid_client" | "unauthorized_client"))
     }
 
-    /// RFC 7591.
-    async fn register(&self, server: &Metadata, kept: &mut Kept, redirect_uri: &str, scope: &str) -> Result<(), Error> {
-        let method = server.auth_method();
-        let mut about = json!({
-            "client_name": "perchd connect", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": method,
-            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "application_type": "native",
-        });
-        if redirect_uri.is_empty() {
-            about["redirect_uris"] = json!(["http://127.0.0.1/callback"]);
-            about["grant_types"] = json!([device::GRANT, "refresh_token"]);
-        }
-        if !scope.is_empty() {
-            about["scope"] = json!(scope);
-        }
-        let (status, body) = self.registration(server, &about.to_string()).await?;
-        let registered: Registered = serde_json::from_slice(&body).unwrap_or_default();
-        if !(200..300).contains(&status) || registered.client_id.is_empty() {
-            return Err(not_registered(server, status));
-        }
-        (kept.client_id, kept.client_secret) = (registered.client_id, registered.client_secret);
-        kept.is_basic = registered.token_endpoint_auth_method.as_deref().unwrap_or(method) == "client_secret_basic";
-        (kept.access_token, kept.refresh_token) = (None, None);
-        Ok(())
-    }
-
-    async fn registration(&self, server: &Metadata, about: &str) -> Result<(u16, Vec<u8>), Error> {
-        let none = || failed("the authorization server registers nobody").remedy("Use a token: --token-file FILE");
-        let endpoint = self.endpoint(server.registration_endpoint.as_deref().ok_or_else(none)?)?;
-        let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
-        self.exchange("POST", &endpoint, &headers, about.as_bytes()).await
-    }
-
-    /// Looks whether somebody could register. If it `is_real`, somebody does. Else every server must refuse what is sent, as
-    /// no address may have a fragment (RFC 6749 3.1.2): nothing is left behind. Whether it was refused.
-    pub(crate) async fn try_registration(&self, server: &Metadata, is_real: bool) -> Result<bool, Error> {
-        if is_real {
-            return self.register(server, &mut Kept::default(), "http://127.0.0.1/callback", "").await.map(|()| false);
-        }
-        let (status, body) = self.registration(server, NOBODY).await?;
-        match serde_json::from_slice::<Refused>(&body) {
-            Ok(told) if status == 400 && !told.error.is_empty() => Ok(true),
-            _ if (200..300).contains(&status) => Ok(false),
-            _ => Err(not_registered(server, status)),
-        }
-    }
-
     /// Asks for a token and keeps it. `Err` within is the code of OAuth with which that was refused.
     async fn grant(&self, kept: &mut Kept, fields: &[(&str, &str)]) -> Result<Result<String, String>, Error> {
         let endpoint = self.endpoint(&kept.token_endpoint)?;
@@ -357,13 +312,6 @@ impl std::fmt::Debug for Access {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Registered {
-    client_id: String,
-    client_secret: Option<String>,
-    token_endpoint_auth_method: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
@@ -375,15 +323,6 @@ struct Granted {
 #[derive(Default, Deserialize)]
 struct Refused {
     error: String,
-}
-
-/// A client that nobody may register.
-pub(crate) const NOBODY: &str =
-    r#"{"client_name":"perchd doctor","redirect_uris":["http://127.0.0.1/#"],"token_endpoint_auth_method":"none"}"#;
-
-fn not_registered(server: &Metadata, status: u16) -> Error {
-    let endpoint = server.registration_endpoint.as_deref().map(plain).unwrap_or_default();
-    failed(&format!("the registration was refused with status {status}")).at(endpoint)
 }
 
 fn failed(what: &str) -> Error {
