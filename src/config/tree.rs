@@ -1,10 +1,13 @@
 //! From the tree that toml makes of a file to the shapes that the file must have.
 //!
 //! toml can do that as well, but brings all that it knows once more for each type that is read, which came to 230 KB.
-//! Here, that is little: what a value is, its text says, and where it stands, toml.
+//! Here, that is little: what a value is, its text says, and where it stands, toml. A shape is asked only about the kind of value
+//! that it has: each question is compiled once for each shape, and a list could stand for a table otherwise.
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde::forward_to_deserialize_any;
 use serde_spanned::de::{SpannedDeserializer, is_spanned};
 use std::fmt;
@@ -61,6 +64,30 @@ impl<'t> Place<'t> {
         let span = value.span();
         seed.deserialize(Place { value: value.get_ref(), span: span.clone() }).map_err(|fault| fault.within(&span))
     }
+
+    /// That this is not what was `expected`, or nothing that could be.
+    fn mismatch(&self, expected: &dyn Expected) -> Fault {
+        let found = match self.value {
+            DeValue::String(text) => Ok(Unexpected::Str(text)),
+            DeValue::Boolean(flag) => Ok(Unexpected::Bool(*flag)),
+            DeValue::Integer(number) => integer(number).map(Unexpected::Signed),
+            DeValue::Float(number) => float(number.as_str()).map(Unexpected::Float),
+            DeValue::Datetime(_) => Err(date()),
+            DeValue::Array(_) => Ok(Unexpected::Seq),
+            DeValue::Table(_) => Ok(Unexpected::Map),
+        };
+        found.map_or_else(|fault| fault, |found| Fault::invalid_type(found, expected)).within(&self.span)
+    }
+}
+
+/// A whole number, of whatever length.
+macro_rules! whole_numbers {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            let DeValue::Integer(number) = self.value else { return Err(self.mismatch(&visitor)) };
+            integer(number).and_then(|number| visitor.visit_i64(number)).map_err(|fault| fault.within(&self.span))
+        }
+    )*};
 }
 
 impl<'de> Deserializer<'de> for Place<'de> {
@@ -72,7 +99,7 @@ impl<'de> Deserializer<'de> for Place<'de> {
             DeValue::Boolean(flag) => visitor.visit_bool(*flag),
             DeValue::Integer(number) => integer(number).and_then(|number| visitor.visit_i64(number)),
             DeValue::Float(number) => float(number.as_str()).and_then(|number| visitor.visit_f64(number)),
-            DeValue::Datetime(_) => Err(Fault::custom("a date has no meaning here: put it in quotes")),
+            DeValue::Datetime(_) => Err(date()),
             DeValue::Array(items) => visitor.visit_seq(Items(items.iter())),
             DeValue::Table(members) => visitor.visit_map(Members { left: members.iter(), value: None }),
         };
@@ -95,15 +122,38 @@ impl<'de> Deserializer<'de> for Place<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         if !is_spanned(name) {
-            return self.deserialize_any(visitor);
+            return self.deserialize_map(visitor);
         }
         let span = self.span.clone();
         visitor.visit_map(SpannedDeserializer::new(self, span))
     }
 
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let DeValue::Table(members) = self.value else { return Err(self.mismatch(&visitor)) };
+        visitor.visit_map(Members { left: members.iter(), value: None }).map_err(|fault| fault.within(&self.span))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let DeValue::Array(items) = self.value else { return Err(self.mismatch(&visitor)) };
+        visitor.visit_seq(Items(items.iter())).map_err(|fault| fault.within(&self.span))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let DeValue::String(text) = self.value else { return Err(self.mismatch(&visitor)) };
+        visitor.visit_str(text).map_err(|fault: Fault| fault.within(&self.span))
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let DeValue::Boolean(flag) = self.value else { return Err(self.mismatch(&visitor)) };
+        visitor.visit_bool(*flag).map_err(|fault: Fault| fault.within(&self.span))
+    }
+
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map enum identifier ignored_any
+        i128 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple tuple_struct enum identifier ignored_any
     }
 }
 
@@ -113,6 +163,10 @@ impl<'de> IntoDeserializer<'de, Fault> for Place<'de> {
     fn into_deserializer(self) -> Self {
         self
     }
+}
+
+fn date() -> Fault {
+    Fault::custom("a date has no meaning here: put it in quotes")
 }
 
 fn integer(number: &DeInteger<'_>) -> Result<i64, Fault> {
@@ -233,6 +287,12 @@ mod tests {
         assert_eq!(told("table = { a = 1 }\nnamed = { a = 1.5, b = 'c' }"), "'c'");
         assert_eq!(told("number = 1\nother = 2"), "other");
         assert_eq!(fault("number = true").0, "invalid type: boolean `true`, expected i16");
+        assert_eq!(fault("number = 'x'").0, "invalid type: string \"x\", expected i16");
+        assert_eq!(fault("number = 1.5").0, "invalid type: floating point `1.5`, expected i16");
+        assert_eq!(fault("number = [1]").0, "invalid type: sequence, expected i16");
+        assert_eq!(fault("number = 2020-01-01").0, "a date has no meaning here: put it in quotes");
+        assert_eq!(fault("list = { a = 1 }").0, "invalid type: map, expected a sequence");
+        assert_eq!(fault("list = [7]").0, "invalid type: integer `7`, expected a string");
         assert!(read::<File>("number = 1 2").unwrap_err().span.is_some());
     }
 
