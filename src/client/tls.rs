@@ -11,11 +11,11 @@ use crate::limits;
 use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, ring::default_provider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring::default_provider, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::version::{TLS12, TLS13};
+use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use std::fmt::Write;
 use std::io;
@@ -180,7 +180,7 @@ impl Tls {
         let roots = Arc::new(roots);
         let judge = Judge { trust, roots, provider: Arc::clone(&provider), refusal: Mutex::default(), shown: Mutex::default() };
         let judge = Arc::new(judge);
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]).map_err(failed)?;
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).map_err(failed)?;
         let verifier = Arc::<Judge>::clone(&judge);
         let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -273,11 +273,12 @@ impl ServerCertVerifier for Judge {
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        // It is not asked: TLS 1.2 is not offered.
+        Err(TlsError::HandshakeNotComplete)
     }
 
     fn verify_tls13_signature(

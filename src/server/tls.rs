@@ -11,7 +11,7 @@ use heapless::Deque;
 use rustls::crypto::ring::{Ticketer, default_provider, sign::any_supported_type};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig, ServerConnection};
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
+use rustls::version::TLS13;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -224,7 +224,7 @@ fn certified(source: &Source, identity: &Identity) -> Result<Arc<CertifiedKey>, 
 fn settings(shown: &Arc<Shown>) -> Result<ServerConfig, Error> {
     let failed = |_| Error::new(Exit::Software, "cannot set up TLS");
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).map_err(failed)?;
+    let builder = builder.with_protocol_versions(&[&TLS13]).map_err(failed)?;
     let mut settings = builder.with_no_client_auth().with_cert_resolver(Arc::<Shown>::clone(shown));
     settings.alpn_protocols = vec![b"http/1.1".to_vec()];
     // The client keeps the session, sealed with a key that lives as long as this process: there is no table to fill.
