@@ -6,7 +6,8 @@
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_spanned::de::{SpannedDeserializer, is_spanned};
@@ -268,6 +269,19 @@ mod tests {
         table: Option<BTreeMap<String, serde_json::Value>>,
         #[serde(default)]
         named: BTreeMap<Spanned<String>, Spanned<f64>>,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        one: u8,
+    }
+
+    impl Default for Inner {
+        fn default() -> Self {
+            Inner { one: 1 }
+        }
     }
 
     /// What is said, and of which text.
@@ -292,6 +306,8 @@ mod tests {
         assert_eq!(fault("number = [1]").0, "invalid type: sequence, expected i16");
         assert_eq!(fault("number = 2020-01-01").0, "a date has no meaning here: put it in quotes");
         assert_eq!(fault("list = { a = 1 }").0, "invalid type: map, expected a sequence");
+        assert_eq!(fault("inner = []").0, "invalid type: sequence, expected struct Inner");
+        assert_eq!(read::<File>("inner = {}").unwrap().inner.unwrap().one, 1);
         assert_eq!(fault("list = [7]").0, "invalid type: integer `7`, expected a string");
         assert!(read::<File>("number = 1 2").unwrap_err().span.is_some());
     }
