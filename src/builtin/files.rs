@@ -134,21 +134,20 @@ fn schema(properties: &Value, required: &[&str]) -> Value {
 }
 
 fn list_files(shelf: &Shelf) -> Tool {
-    let entry = json!({
-        "type": "object",
-        "properties": {
-            "name": { "type": "string" },
-            "kind": { "type": "string", "enum": ["file", "folder", "link", "pipe", "socket", "device"] },
-            "size_bytes": { "type": "integer", "minimum": 0 },
-            "modified_unix": { "type": "integer", "description": "seconds since 1970" },
-        },
-        "required": ["name", "kind", "size_bytes", "modified_unix"],
-        "additionalProperties": false,
-    });
-    let properties = json!({
-        "entries": { "type": "array", "items": entry },
+    let properties = written!({
+        "entries": { "type": "array", "items": {
+            "type": "object",
+            "properties": {
+                "name": { "type": "string" },
+                "kind": { "type": "string", "enum": ["file", "folder", "link", "pipe", "socket", "device"] },
+                "size_bytes": { "type": "integer", "minimum": 0 },
+                "modified_unix": { "type": "integer", "description": "seconds since 1970" }
+            },
+            "required": ["name", "kind", "size_bytes", "modified_unix"],
+            "additionalProperties": false
+        } },
         "next": { "type": "string", "description": "give it as `after` to see what follows" },
-        "is_truncated": { "type": "boolean", "description": "whether there are more than can be listed" },
+        "is_truncated": { "type": "boolean", "description": "whether there are more than can be listed" }
     });
     let draft = Tool::new("list_files", "Lists what is in a folder of the board that its owner opened for this.");
     let answer = shelf.clone();
@@ -165,13 +164,12 @@ fn list_files(shelf: &Shelf) -> Tool {
 }
 
 fn read_file(shelf: &Shelf) -> Tool {
-    let count = json!({ "type": "integer", "minimum": 0 });
-    let properties = json!({
-        "size_bytes": count,
-        "offset": count,
+    let properties = written!({
+        "size_bytes": { "type": "integer", "minimum": 0 },
+        "offset": { "type": "integer", "minimum": 0 },
         "text": { "type": "string", "description": "missing where it is no text: then the bytes are in the content" },
         "mime_type": { "type": "string" },
-        "next_offset": { "type": "integer", "minimum": 0, "description": "where to go on, if there is more" },
+        "next_offset": { "type": "integer", "minimum": 0, "description": "where to go on, if there is more" }
     });
     let about = "Reads a file on the board, or a part of one. What is no text comes as bytes, a picture as a picture.";
     let answer = shelf.clone();
@@ -183,11 +181,11 @@ fn read_file(shelf: &Shelf) -> Tool {
 }
 
 fn tail_file(shelf: &Shelf) -> Tool {
-    let properties = json!({
+    let properties = written!({
         "size_bytes": { "type": "integer", "minimum": 0 },
         "text": { "type": "string" },
         "lines": { "type": "integer", "minimum": 0 },
-        "is_truncated": { "type": "boolean", "description": "whether there are lines before these" },
+        "is_truncated": { "type": "boolean", "description": "whether there are lines before these" }
     });
     let draft = Tool::new("tail_file", "Reads the last lines of a file on the board, such as a log.");
     let answer = shelf.clone();
@@ -198,9 +196,9 @@ fn tail_file(shelf: &Shelf) -> Tool {
 }
 
 fn write_file(shelf: &Shelf) -> Tool {
-    let properties = json!({
+    let properties = written!({
         "size_bytes": { "type": "integer", "minimum": 0 },
-        "is_replaced": { "type": "boolean", "description": "whether there was another in its place" },
+        "is_replaced": { "type": "boolean", "description": "whether there was another in its place" }
     });
     let about = "Writes a text file on the board, whole or not at all. One that is there already is kept unless `replace` says \
                  otherwise.";

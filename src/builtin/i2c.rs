@@ -36,7 +36,7 @@ fn offer_through(catalog: &mut Catalog, devices: &[Device], commands: &Rc<Comman
     catalog.describe(SCOPE, format!("Read devices on the I2C bus: {}", names.join(", ")));
     let uses = devices.iter().filter_map(|device| Some(format!("{}: {}", device.name, device.about.as_ref()?)));
     let about = ["Which device; all of them if none is named".to_owned()].into_iter().chain(uses).collect::<Vec<_>>().join(". ");
-    let schema = json!({
+    let schema = written!({
         "type": "object",
         "properties": {"values": {"type": "array", "items": {
             "type": "object",
@@ -45,11 +45,11 @@ fn offer_through(catalog: &mut Catalog, devices: &[Device], commands: &Rc<Comman
                 "name": {"type": "string"},
                 "value": {"type": "number"},
                 "unit": {"type": "string"},
-                "fault": {"type": "string", "description": "Why it cannot be read"},
+                "fault": {"type": "string", "description": "Why it cannot be read"}
             },
-            "required": ["device", "name"],
+            "required": ["device", "name"]
         }}},
-        "required": ["values"],
+        "required": ["values"]
     });
     let setting = Setting {
         cwd: PathBuf::from("/"),

@@ -2,7 +2,6 @@
 
 use crate::tool::{Arg, Call, Draft, Output, Tool, ToolError};
 use serde::{Serialize, Serializer};
-use serde_json::json;
 use std::fmt::Write;
 use std::future::ready;
 
@@ -22,11 +21,11 @@ pub(super) fn tools() -> Vec<Tool> {
 }
 
 fn with_two_numbers(draft: Draft) -> Draft {
-    let schema = json!({
+    let schema = written!({
         "type": "object",
         "properties": { "result": { "type": "number" } },
         "required": ["result"],
-        "additionalProperties": false,
+        "additionalProperties": false
     });
     draft
         .arg(Arg::number("a", "the first number"))
@@ -130,6 +129,7 @@ mod tests {
     use super::*;
     use crate::principal::{Principal, Scopes};
     use crate::tool::{Client, Content, Handler, Wire, Yield};
+    use serde_json::json;
     use serde_json::value::to_raw_value;
     use std::future::Future;
     use std::pin::pin;

@@ -1,6 +1,12 @@
 //! The tools in the box, written with nothing but what a library user has: [`Tool`], [`Arg`](crate::tool::Arg) and
 //! [`Output`](crate::tool::Output).
 
+/// A schema with nothing in it that is only known later: JSON as it is sent, without a comma at an end. It is text in the program,
+/// where `json!` is the code that builds it.
+macro_rules! written {
+    ($($json:tt)+) => { $crate::builtin::written(stringify!($($json)+)) };
+}
+
 pub(crate) mod exec;
 mod files;
 pub(crate) mod gpio;
@@ -28,6 +34,13 @@ fn always(root: &Root) -> Vec<Tool> {
     let mut tools = math::tools();
     tools.extend(system::tools(root));
     tools
+}
+
+/// What [`written!`] says. Tests offer every tool, and end here where it is no JSON.
+fn written(json: &str) -> serde_json::Value {
+    let read = serde_json::from_str(json);
+    debug_assert!(read.is_ok(), "{read:?}: {json}");
+    read.unwrap_or_default()
 }
 
 /// The highest temperature of the board, if it has a thermometer, where `root` stands for `/`.

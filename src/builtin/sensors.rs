@@ -76,27 +76,27 @@ fn tool(root: Root) -> Tool {
 }
 
 fn schema() -> Value {
-    let text = json!({ "type": "string" });
-    let sensor = json!({
-        "name": { "type": "string", "description": "its name in sensor://{name}" },
-        "chip": text,
-        "label": { "type": "string", "description": "what the board's maker says that it measures" },
-        "kind": { "type": "string", "description": "such as temperature, voltage, fan, humidity" },
-        "value": { "type": "number", "description": "missing where it cannot be read" },
-        "unit": { "type": "string", "description": "empty where the kernel gives none" },
-        "problem": { "type": "string", "description": "why it cannot be read" },
-    });
-    let sensor = json!({
-        "type": "object", "properties": sensor, "required": ["name", "chip", "kind", "unit"], "additionalProperties": false,
-    });
-    json!({
+    written!({
         "type": "object",
         "properties": {
-            "sensors": { "type": "array", "items": sensor },
-            "is_truncated": { "type": "boolean", "description": "whether there are more" },
+            "sensors": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "name": { "type": "string", "description": "its name in sensor://{name}" },
+                    "chip": { "type": "string" },
+                    "label": { "type": "string", "description": "what the board's maker says that it measures" },
+                    "kind": { "type": "string", "description": "such as temperature, voltage, fan, humidity" },
+                    "value": { "type": "number", "description": "missing where it cannot be read" },
+                    "unit": { "type": "string", "description": "empty where the kernel gives none" },
+                    "problem": { "type": "string", "description": "why it cannot be read" }
+                },
+                "required": ["name", "chip", "kind", "unit"],
+                "additionalProperties": false
+            } },
+            "is_truncated": { "type": "boolean", "description": "whether there are more" }
         },
         "required": ["sensors", "is_truncated"],
-        "additionalProperties": false,
+        "additionalProperties": false
     })
 }
 

@@ -22,7 +22,7 @@ use processes::{Sample, Top};
 use crate::builtin::root::Root;
 use crate::tool::{Arg, Output, Tool};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt;
 use std::thread::sleep;
 use std::time::Duration;
@@ -173,47 +173,76 @@ impl fmt::Display for Health {
 
 /// The JSON Schema of [`Health`].
 fn schema() -> Value {
-    let bytes = json!({ "type": "integer", "minimum": 0 });
-    let text = json!({ "type": "string" });
-    let flag = json!({ "type": "boolean" });
-    let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-    let disk = json!({
-        "mount": text, "fs": text, "total_bytes": bytes, "available_bytes": bytes,
-        "used_percent": { "type": "integer", "minimum": 0, "maximum": 100 }, "is_read_only": flag,
-    });
-    let power = json!({
-        "under_voltage_now": flag, "frequency_capped_now": flag, "throttled_now": flag, "soft_temperature_limit_now": flag,
-        "under_voltage_since_boot": flag, "frequency_capped_since_boot": flag, "throttled_since_boot": flag,
-        "soft_temperature_limit_since_boot": flag,
-    });
-    let memory = object(json!({ "total_bytes": bytes, "available_bytes": bytes }), json!(["total_bytes", "available_bytes"]));
-    let swap = object(json!({ "total_bytes": bytes, "free_bytes": bytes }), json!(["total_bytes", "free_bytes"]));
-    let disk = object(disk, json!(["mount", "fs", "total_bytes", "available_bytes", "used_percent", "is_read_only"]));
-    let temperature = object(json!({ "name": text, "celsius": { "type": "number" } }), json!(["name", "celsius"]));
-    let health = json!({
-        "warnings": { "type": "array", "items": text, "description": "what needs the owner's attention" },
-        "model": text,
-        "hostname": text,
-        "kernel": text,
-        "uptime_s": { "type": "integer", "minimum": 0 },
-        "load": {
-            "type": "array", "items": { "type": "number" }, "minItems": 3, "maxItems": 3,
-            "description": "over 1, 5 and 15 minutes",
+    written!({
+        "type": "object",
+        "properties": {
+            "warnings": { "type": "array", "items": { "type": "string" }, "description": "what needs the owner's attention" },
+            "model": { "type": "string" },
+            "hostname": { "type": "string" },
+            "kernel": { "type": "string" },
+            "uptime_s": { "type": "integer", "minimum": 0 },
+            "load": {
+                "type": "array", "items": { "type": "number" }, "minItems": 3, "maxItems": 3,
+                "description": "over 1, 5 and 15 minutes"
+            },
+            "cpus": { "type": "integer", "minimum": 1 },
+            "memory": {
+                "type": "object",
+                "properties": { "total_bytes": { "type": "integer", "minimum": 0 }, "available_bytes": { "type": "integer", "minimum": 0 } },
+                "required": ["total_bytes", "available_bytes"],
+                "additionalProperties": false
+            },
+            "swap": {
+                "type": "object",
+                "properties": { "total_bytes": { "type": "integer", "minimum": 0 }, "free_bytes": { "type": "integer", "minimum": 0 } },
+                "required": ["total_bytes", "free_bytes"],
+                "additionalProperties": false
+            },
+            "disks": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "mount": { "type": "string" },
+                    "fs": { "type": "string" },
+                    "total_bytes": { "type": "integer", "minimum": 0 },
+                    "available_bytes": { "type": "integer", "minimum": 0 },
+                    "used_percent": { "type": "integer", "minimum": 0, "maximum": 100 },
+                    "is_read_only": { "type": "boolean" }
+                },
+                "required": ["mount", "fs", "total_bytes", "available_bytes", "used_percent", "is_read_only"],
+                "additionalProperties": false
+            } },
+            "temperatures": { "type": "array", "items": {
+                "type": "object",
+                "properties": { "name": { "type": "string" }, "celsius": { "type": "number" } },
+                "required": ["name", "celsius"],
+                "additionalProperties": false
+            } },
+            "power": {
+                "type": "object",
+                "properties": {
+                    "under_voltage_now": { "type": "boolean" },
+                    "frequency_capped_now": { "type": "boolean" },
+                    "throttled_now": { "type": "boolean" },
+                    "soft_temperature_limit_now": { "type": "boolean" },
+                    "under_voltage_since_boot": { "type": "boolean" },
+                    "frequency_capped_since_boot": { "type": "boolean" },
+                    "throttled_since_boot": { "type": "boolean" },
+                    "soft_temperature_limit_since_boot": { "type": "boolean" }
+                },
+                "required": ["under_voltage_now"],
+                "additionalProperties": false
+            }
         },
-        "cpus": { "type": "integer", "minimum": 1 },
-        "memory": memory,
-        "swap": swap,
-        "disks": { "type": "array", "items": disk },
-        "temperatures": { "type": "array", "items": temperature },
-        "power": object(power, json!(["under_voltage_now"])),
-    });
-    object(health, json!(["warnings", "model", "disks", "temperatures"]))
+        "required": ["warnings", "model", "disks", "temperatures"],
+        "additionalProperties": false
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::builtin::tree::{Tree, recorded};
+    use serde_json::json;
 
     fn read(tree: &Tree) -> Health {
         let health = Health::read(&tree.0);

@@ -19,15 +19,15 @@ pub(super) fn offer(catalog: &mut Catalog, hosts: &[WakeHost]) -> Result<(), Err
 }
 
 fn tool(hosts: &[WakeHost]) -> Tool {
-    let schema = json!({
+    let schema = written!({
         "type": "object",
         "properties": {
             "host": { "type": "string" },
             "mac": { "type": "string" },
-            "sent_to": { "type": "string", "description": "the address that the packet was sent to" },
+            "sent_to": { "type": "string", "description": "the address that the packet was sent to" }
         },
         "required": ["host", "mac", "sent_to"],
-        "additionalProperties": false,
+        "additionalProperties": false
     });
     let about =
         "Wakes a host of the local network (wake-on-LAN). Whether it wakes does not show here: it takes up to some minutes.";

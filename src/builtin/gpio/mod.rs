@@ -101,17 +101,20 @@ fn read_gpio(lines: &[&GpioLine], bank: &Rc<Bank>) -> Tool {
 }
 
 fn schema() -> Value {
-    let state = json!({
+    written!({
         "type": "object",
-        "properties": {
-            "line": {"type": "string"},
-            "direction": {"type": "string", "enum": ["in", "out"]},
-            "on": {"type": "boolean"},
-            "fault": {"type": "string", "description": "Why it cannot be read"},
-        },
-        "required": ["line", "direction"],
-    });
-    json!({"type": "object", "properties": {"lines": {"type": "array", "items": state}}, "required": ["lines"]})
+        "properties": {"lines": {"type": "array", "items": {
+            "type": "object",
+            "properties": {
+                "line": {"type": "string"},
+                "direction": {"type": "string", "enum": ["in", "out"]},
+                "on": {"type": "boolean"},
+                "fault": {"type": "string", "description": "Why it cannot be read"}
+            },
+            "required": ["line", "direction"]
+        }}},
+        "required": ["lines"]
+    })
 }
 
 fn read(call: &Call, known: &[(String, bool)], bank: &Bank) -> Result<Output, ToolError> {

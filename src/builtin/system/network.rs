@@ -3,7 +3,7 @@
 use crate::builtin::root::{Root, label};
 use crate::builtin::system::memory::Size;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -180,34 +180,31 @@ impl fmt::Display for Interface {
 
 /// The JSON Schema of [`Network`].
 pub(super) fn schema() -> Value {
-    let count = json!({ "type": "integer", "minimum": 0 });
-    let text = json!({ "type": "string" });
-    let texts = json!({ "type": "array", "items": text });
-    let interface = json!({
-        "name": text,
-        "state": { "type": "string", "description": "up, down, or another word of RFC 2863; loopback is unknown" },
-        "addresses": texts,
-        "mac": text,
-        "speed_mbit": count,
-        "signal_dbm": { "type": "number", "description": "of a wireless interface: -50 is strong, -80 weak" },
-        "received_bytes": count,
-        "sent_bytes": count,
-        "errors": count,
-        "dropped": count,
-    });
-    let interface = json!({
-        "type": "object", "properties": interface, "additionalProperties": false,
-        "required": ["name", "state", "addresses", "received_bytes", "sent_bytes", "errors", "dropped"],
-    });
-    json!({
+    written!({
         "type": "object",
         "properties": {
-            "interfaces": { "type": "array", "items": interface },
-            "gateway": text,
-            "other_addresses": { "type": "array", "items": text, "description": "addresses of no interface that the routes tell" },
+            "interfaces": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "name": { "type": "string" },
+                    "state": { "type": "string", "description": "up, down, or another word of RFC 2863; loopback is unknown" },
+                    "addresses": { "type": "array", "items": { "type": "string" } },
+                    "mac": { "type": "string" },
+                    "speed_mbit": { "type": "integer", "minimum": 0 },
+                    "signal_dbm": { "type": "number", "description": "of a wireless interface: -50 is strong, -80 weak" },
+                    "received_bytes": { "type": "integer", "minimum": 0 },
+                    "sent_bytes": { "type": "integer", "minimum": 0 },
+                    "errors": { "type": "integer", "minimum": 0 },
+                    "dropped": { "type": "integer", "minimum": 0 }
+                },
+                "additionalProperties": false,
+                "required": ["name", "state", "addresses", "received_bytes", "sent_bytes", "errors", "dropped"]
+            } },
+            "gateway": { "type": "string" },
+            "other_addresses": { "type": "array", "items": { "type": "string" }, "description": "addresses of no interface that the routes tell" }
         },
         "required": ["interfaces", "other_addresses"],
-        "additionalProperties": false,
+        "additionalProperties": false
     })
 }
 

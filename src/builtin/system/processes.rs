@@ -3,7 +3,7 @@
 use crate::builtin::root::{Root, label};
 use crate::builtin::system::memory::Size;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -134,24 +134,27 @@ impl fmt::Display for Top {
 
 /// The JSON Schema of [`Top`].
 pub(super) fn schema() -> Value {
-    let count = json!({ "type": "integer", "minimum": 0 });
-    let process = json!({
-        "pid": count,
-        "name": { "type": "string" },
-        "cpu_percent": { "type": "number", "description": "of one processor: 200 where two are kept busy" },
-        "memory_bytes": count,
-    });
-    let process = json!({
-        "type": "object", "properties": process, "required": ["pid", "name", "cpu_percent", "memory_bytes"],
-        "additionalProperties": false,
-    });
-    let processes = json!({ "type": "array", "items": process });
-    json!({
+    let mut schema = written!({
         "type": "object",
-        "properties": { "processes": count, "by_cpu": processes, "by_memory": processes },
+        "properties": {
+            "processes": { "type": "integer", "minimum": 0 },
+            "by_cpu": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "pid": { "type": "integer", "minimum": 0 },
+                    "name": { "type": "string" },
+                    "cpu_percent": { "type": "number", "description": "of one processor: 200 where two are kept busy" },
+                    "memory_bytes": { "type": "integer", "minimum": 0 }
+                },
+                "required": ["pid", "name", "cpu_percent", "memory_bytes"],
+                "additionalProperties": false
+            } }
+        },
         "required": ["processes", "by_cpu", "by_memory"],
-        "additionalProperties": false,
-    })
+        "additionalProperties": false
+    });
+    schema["properties"]["by_memory"] = schema["properties"]["by_cpu"].clone();
+    schema
 }
 
 #[cfg(test)]
