@@ -1,6 +1,6 @@
 //! `perchd check`: what a configuration comes to, or the first thing that is wrong with it.
 
-use crate::cli::{Which, Word, next, say, surplus, when};
+use crate::cli::{Which, Word, next, say, server, surplus, when};
 use crate::config::{Config, Lifetimes, Tls};
 use crate::error::Error;
 use crate::http;
@@ -48,7 +48,8 @@ fn effective(config: &Config, certificate_ends: Option<u64>, catalog: &Catalog) 
     let mut text = String::new();
     let file = config.file.as_ref().map_or_else(|| "none: what holds without one".to_owned(), |file| file.display().to_string());
     let _ = writeln!(text, "Configuration  {file}\nBoard          {}", config.name);
-    for address in &config.listen {
+    let listens = server::listens(config);
+    for address in &listens {
         let _ = writeln!(text, "Listens on     {address}");
     }
     let tls = match &config.tls {
@@ -61,7 +62,7 @@ fn effective(config: &Config, certificate_ends: Option<u64>, catalog: &Catalog) 
     };
     let plain = if config.allow_plain { ", plain HTTP is allowed as well" } else { "" };
     let _ = writeln!(text, "TLS            {tls}{plain}");
-    for base in http::origins(config, &config.listen) {
+    for base in http::origins(config, &listens) {
         let _ = writeln!(text, "Reached as     {base}");
     }
     let _ = writeln!(text, "State          {}", config.state.display());

@@ -34,7 +34,7 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
             Word::Value(text) => return Err(surplus(&text)),
         }
     }
-    let Answer::Health { version, pid, uptime_secs, connections } = server::ask(&which, &Request::Health)? else {
+    let Answer::Health { version, pid, uptime_secs, connections, .. } = server::ask(&which, &Request::Health)? else {
         return Err(server::odd());
     };
     if is_quiet {

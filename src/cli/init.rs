@@ -1,11 +1,11 @@
 //! `perchd init`: everything that a board needs to be reached, made once.
 
-use crate::cli::{Which, Word, next, pair, say, surplus, unknown, value};
+use crate::cli::{Which, Word, next, pair, say, server, surplus, unknown, value};
 use crate::config::{self, Auth, Config};
 use crate::error::{Error, Exit};
 use crate::http::{self, connect};
 use crate::server::control;
-use crate::server::desk::Request;
+use crate::server::desk::{Answer, Request};
 use crate::server::first::{self, First};
 use lexopt::Parser;
 use std::fmt::Write as _;
@@ -70,8 +70,13 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
     // One that was there may be wrong; then this says where.
     let config = which.config()?;
     let first = first::prepare(&config, is_forced)?;
-    say(&told(&file, has_written, &config, &first))?;
-    let is_running = control::ask(&config.state, &Request::Health)?.is_some();
+    let running = control::ask(&config.state, &Request::Health)?;
+    let is_running = running.is_some();
+    let listens = match running {
+        Some(Answer::Health { listens, .. }) if !listens.is_empty() => listens,
+        _ => server::listens(&config),
+    };
+    say(&told(&file, has_written, &config, &first, &listens))?;
     match config.auth {
         Auth::Own { pairing: true, .. } if is_running => {
             say("\nA code to sign in with\n")?;
@@ -139,7 +144,7 @@ fn group_of_the_server(file: &Path) -> Option<u32> {
 }
 
 // Writing to a String does not fail.
-fn told(file: &Path, has_written: bool, config: &Config, first: &First) -> String {
+fn told(file: &Path, has_written: bool, config: &Config, first: &First, listens: &[SocketAddr]) -> String {
     let made = |is_made: bool| if is_made { "made" } else { "kept" };
     let mut text = format!("Configuration  {}: {}\n", made(has_written), file.display());
     let _ = writeln!(text, "Key ring       {}: {}", made(first.has_made_keys), config.state.join("keys").display());
@@ -150,7 +155,7 @@ fn told(file: &Path, has_written: bool, config: &Config, first: &First) -> Strin
         let _ = writeln!(text, "  SHA-256      {begin}\n               {end}");
     }
     // The first name is the one that other computers find.
-    let origin = http::origins(config, &config.listen).into_iter().next().unwrap_or_default();
+    let origin = http::origins(config, listens).into_iter().next().unwrap_or_default();
     let pin = first.ca.as_ref().map(|ca| format!("sha256:{}", ca.fingerprint.replace(':', "").to_ascii_lowercase()));
     let _ = writeln!(
         text,

@@ -1,12 +1,15 @@
 //! The server that runs, and what can be done without it.
 
 use crate::cli::Which;
+use crate::config::{self, Config};
 use crate::error::{Error, Exit};
 use crate::seal::KeyRing;
 use crate::server::Server;
 use crate::server::control;
 use crate::server::desk::{Answer, Request};
 use crate::server::state::State;
+use crate::systemd;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// Asks the server that runs.
@@ -39,6 +42,13 @@ pub(super) fn first_keys(state: &Path, keys: &KeyRing) -> Result<Answer, Error> 
     let _lock = folder.lock()?.ok_or_else(|| unreachable(state))?;
     folder.keep_keys(keys)?;
     Ok(Answer::Keys { count: keys.count(), has_dropped: false })
+}
+
+/// Where a server with this configuration would listen: for the system's, perchd.socket says it in the configuration's place.
+pub(super) fn listens(config: &Config) -> Vec<SocketAddr> {
+    let is_the_systems = config.file.as_deref() == Some(Path::new(config::FILE));
+    let unit = if is_the_systems { systemd::socket_unit() } else { Vec::new() };
+    if unit.is_empty() { config.listen.clone() } else { unit }
 }
 
 /// What no server of this version says.

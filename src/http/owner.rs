@@ -8,6 +8,7 @@ use crate::http::watch::Count;
 use crate::oauth::{self, Inspection, Mint, Pairing};
 use crate::principal::{ClientTag, GrantId, Scopes};
 use crate::seal::{Forged, KeyRing};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,11 @@ impl Service {
     /// The server under its first name, as other computers reach it.
     pub(crate) fn origin(&self) -> String {
         self.hosts().canonical().origin.into_string()
+    }
+
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// For how long it has been there.

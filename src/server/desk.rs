@@ -9,6 +9,7 @@ use crate::server::state::State;
 use crate::server::stop::Stop;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
@@ -55,7 +56,15 @@ pub(crate) enum Whose {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     /// The server is there.
-    Health { version: String, pid: u32, uptime_secs: u64, connections: usize },
+    Health {
+        version: String,
+        pid: u32,
+        uptime_secs: u64,
+        connections: usize,
+        /// Where it listens, whatever its configuration says: systemd may have handed it the sockets.
+        #[serde(default)]
+        listens: Vec<SocketAddr>,
+    },
     /// A code, for how long it is good, and where the server is reached.
     Pairing { code: String, secs: u64, origin: String },
     /// A token, and what stands for a client in it.
@@ -110,6 +119,7 @@ impl Desk {
             pid: std::process::id(),
             uptime_secs: self.service.uptime().as_secs(),
             connections: self.stop.count(),
+            listens: self.service.addresses().to_vec(),
         }
     }
 

@@ -6,8 +6,9 @@ use listenfd::ListenFd;
 use rustix::time::{ClockId, clock_gettime};
 use sd_notify::NotifyState;
 use std::env;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The server answers from now on. After [`reloading`]: with the new configuration, or with the old one.
@@ -63,8 +64,32 @@ pub(crate) fn listeners() -> Result<Vec<TcpListener>, Error> {
     })
 }
 
+/// Where perchd.socket listens for the system's server, as systemd has read it; nothing where there is no such unit.
+pub(crate) fn socket_unit() -> Vec<SocketAddr> {
+    let mut systemctl = Command::new("/usr/bin/systemctl");
+    systemctl.args(["show", "--property=Listen", "--value", "perchd.socket"]).stdin(Stdio::null()).stderr(Stdio::null());
+    systemctl.output().map_or_else(|_| Vec::new(), |told| streams(&String::from_utf8_lossy(&told.stdout)))
+}
+
+/// The addresses of a list such as `[::]:8787 (Stream)`, one a line.
+fn streams(told: &str) -> Vec<SocketAddr> {
+    told.lines().filter_map(|line| line.strip_suffix(" (Stream)")?.parse().ok()).collect()
+}
+
 /// The file of a secret that is handed over (systemd.exec(5), `LoadCredential`).
 pub(crate) fn credential(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?).join(name);
     path.exists().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_units_addresses_are_those_of_tcp() {
+        let told = "[::]:8787 (Stream)\n127.0.0.1:9000 (Stream)\n/run/perchd.sock (Stream)\n[::]:53 (Datagram)\n";
+        assert_eq!(streams(told), ["[::]:8787".parse().unwrap(), "127.0.0.1:9000".parse().unwrap()]);
+        assert_eq!(streams("\n"), []);
+    }
 }

@@ -130,6 +130,28 @@ test('an upgrade loses no request, no key, no token and no change of the configu
   assert.equal((await call(token, PING, { 'mcp-session-id': session })).status, 200, 'the session goes on');
 });
 
+test('what init prints has the port of perchd.socket, whether the server runs or not', () => {
+  const printed = () => inside('perchd', 'init', '--config', CONFIG);
+  const listening = (dropIn) => {
+    inside('systemctl', 'stop', 'perchd.service', 'perchd.socket');
+    inside('sh', '-c', dropIn);
+    inside('systemctl', 'daemon-reload');
+  };
+  const folder = '/etc/systemd/system/perchd.socket.d';
+  listening(`mkdir ${folder} && printf '[Socket]\\nListenStream=\\nListenStream=9000\\n' >${folder}/port.conf`);
+  for (const isRunning of [false, true]) {
+    if (isRunning) inside('systemctl', 'start', 'perchd.socket', 'perchd.service');
+    const said = printed();
+    assert.match(said, /^ {2}perchd connect https:\/\/[^ ]+:9000\/mcp/m);
+    assert.doesNotMatch(said, /8787/);
+    assert.equal(said.includes('Start it:'), !isRunning);
+  }
+  assert.match(inside('perchd', 'check'), /^Listens on +\[::\]:9000$/m);
+  listening(`rm -r ${folder}`);
+  inside('systemctl', 'start', 'perchd.socket', 'perchd.service');
+  assert.match(printed(), /:8787\/mcp/);
+});
+
 test('removed, it leaves keys and configuration; purged, nothing', () => {
   inside('dpkg', '--remove', 'perchd');
   assert.equal(shown('ActiveState'), 'inactive');

@@ -1,6 +1,7 @@
 //! What systemd and the server tell each other, with a test in the place of systemd: its sockets are real ones.
 
 use crate::board::{self, Board, Folder};
+use crate::commands::finish;
 use crate::wire::{Wire, ask, request, rpc};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -125,6 +126,13 @@ fn handed(listener: &TcpListener, folder: &Folder, environment: &[&str]) -> Chil
     command.stdin(OwnedFd::from(listener.try_clone().unwrap())).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+/// What its owner asks, with the same files.
+fn owner(verb: &str, folder: &Folder) -> Command {
+    let mut command = board::command();
+    command.arg(verb).arg("--config").arg(folder.path().join("perchd.toml")).arg("--state").arg(folder.path());
+    command
+}
+
 fn terminate(mut server: Child) {
     let sent = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -138,6 +146,10 @@ fn a_socket_that_is_handed_over_is_served_in_place_of_the_addresses() {
     let server = handed(&listener, &folder, &[]);
     let sum = rpc(port, ADD);
     assert_eq!(sum.json()["result"]["content"][0]["text"], "42", "{sum:?}");
+    let told = finish(owner("init", &folder), "");
+    assert!(told.stdout.contains(&format!("http://localhost:{port}/mcp")), "init names its port: {told:?}");
+    let told = finish(owner("check", &folder), "");
+    assert!(told.stdout.contains("Listens on     127.0.0.1:1\n"), "check tells of the configuration: {told:?}");
     terminate(server);
 }
 
