@@ -1,5 +1,6 @@
 // Who talks to an emulated board: mcp-remote with a person who signs in, and a program with a token.
 import assert from 'node:assert/strict';
+import https from 'node:https';
 import path from 'node:path';
 import { Home } from '../../clients/lib/home.mjs';
 import { Person } from '../../clients/lib/person.mjs';
@@ -68,17 +69,29 @@ export async function token(board, name, ...scopes) {
   return board.sh(`perchd token new ${options} --ttl 1d --name ${name} 2>/dev/null`);
 }
 
+/** One request on a connection of its own. Not fetch, which gives a handshake ten seconds: on an emulated board some take longer. */
+export function request(board, where, { body, ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const asked = https.request(`${board.base}${where}`, { agent: false, ...options });
+    asked.setTimeout(PATIENCE_SECS * 1000, () => asked.destroy(new Error(`${board.name} did not answer`)));
+    asked.once('response', resolve).on('error', reject).end(body);
+  });
+}
+
 /** Asks the board for what its /mcp answers to a holder of this token. */
 export async function ask(board, token, method, params) {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' };
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-  return fetch(`${board.base}/mcp`, { method: 'POST', headers, body, signal: AbortSignal.timeout(PATIENCE_SECS * 1000) });
+  const answer = await request(board, '/mcp', { method: 'POST', headers, body });
+  return { status: answer.statusCode, text: await textOf(answer) };
 }
+
+export const textOf = async (answer) => (await answer.toArray()).join('');
 
 /** Calls a tool; returns its result. */
 export async function call(board, token, name, args) {
   const answer = await ask(board, token, 'tools/call', { name, arguments: args });
-  const { result, error } = await answer.json();
+  const { result, error } = JSON.parse(answer.text);
   assert.ok(result, `${name}: ${answer.status} ${JSON.stringify(error)}`);
   return result;
 }

@@ -1,7 +1,7 @@
 // What is shown of every emulated board: the package, a client's sign-in, what is told and used, a power cut, and a wrong clock.
 import assert from 'node:assert/strict';
 import { until } from '../../clients/lib/wait.mjs';
-import { ask, call, Desktop, PATIENCE_SECS, token } from './clients.mjs';
+import { ask, call, Desktop, PATIENCE_SECS, request, textOf, token } from './clients.mjs';
 
 // The aim is 3,072, which takes a smaller program: nearly all of it are pages of the program itself. `virt` had 3,200.
 const IDLE_KIB_MAX = 3_300;
@@ -64,11 +64,14 @@ export async function memoryIsBounded(board) {
   const soaker = await token(board, 'soaker', 'math');
   const headers = { authorization: `Bearer ${soaker}`, accept: 'text/event-stream' };
   const streams = new AbortController();
-  const open = Array.from({ length: 32 }, () => fetch(`${board.base}/sse`, { headers, signal: streams.signal }));
-  for (const stream of await Promise.all(open)) assert.equal(stream.status, 200);
+  const open = Array.from({ length: 32 }, () => request(board, '/sse', { headers, signal: streams.signal }));
+  for (const stream of await Promise.all(open)) {
+    assert.equal(stream.statusCode, 200);
+    stream.on('error', () => {}).resume();
+  }
   for (let round = 0; round < 10; round += 1) {
     const calls = Array.from({ length: 12 }, () => call(board, soaker, 'add', { a: 2, b: 3 }));
-    const pages = Array.from({ length: 4 }, () => fetch(`${board.base}/`).then((answer) => answer.text()));
+    const pages = Array.from({ length: 4 }, () => request(board, '/').then(textOf));
     for (const { content } of (await Promise.all([...calls, ...pages])).slice(0, calls.length)) assert.equal(content[0].text, '5');
   }
   const peak = Number(await board.sh(`cat ${group}/memory.peak`));
