@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Whether a room may see the world: clocks, sockets, files, the environment, a runtime.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -401,6 +402,25 @@ fn the_house_stands() {
     });
     assert!(files > 10, "only {files} files found");
     assert!(broken.is_empty(), "house rules broken:\n{}", broken.join("\n"));
+}
+
+/// A Rust version as it compares.
+fn version(text: &str) -> Vec<u32> {
+    text.split('.').map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn no_dependency_wants_a_newer_rust_than_we_say() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--offline", "--format-version", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let told = cargo.output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = told["packages"].as_array().unwrap();
+    let named = packages.iter().filter_map(|package| package["rust_version"].as_str().map(|text| (text, &package["name"])));
+    let newer: Vec<_> = named.clone().filter(|(text, _)| version(text) > [ours.clone(), vec![0]].concat()).collect();
+    assert!(named.count() > 50 && newer.is_empty(), "newer than {ours:?}: {newer:?}");
 }
 
 /// The faults of a sample, as text.

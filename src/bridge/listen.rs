@@ -9,6 +9,7 @@ use crate::client::sse::Reader;
 use crate::error::{Error, Exit};
 use crate::limits;
 use std::rc::Rc;
+use std::str;
 use std::time::Duration;
 
 impl Bridge {

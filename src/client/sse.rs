@@ -1,6 +1,7 @@
 //! The events of a stream (HTML, 9.2.6), as their bytes come.
 
 use crate::limits;
+use std::str;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]

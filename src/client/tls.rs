@@ -20,6 +20,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, RootCer
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
+use std::str;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpStream;
