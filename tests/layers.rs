@@ -404,11 +404,6 @@ fn the_house_stands() {
     assert!(broken.is_empty(), "house rules broken:\n{}", broken.join("\n"));
 }
 
-/// A Rust version as it compares.
-fn version(text: &str) -> Vec<u32> {
-    text.split('.').map(|number| number.parse().unwrap()).collect()
-}
-
 #[test]
 fn no_dependency_wants_a_newer_rust_than_we_say() {
     let mut cargo = Command::new(env!("CARGO"));
@@ -416,6 +411,7 @@ fn no_dependency_wants_a_newer_rust_than_we_say() {
     let told = cargo.output().unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let version = |text: &str| text.split('.').map(|number| number.parse().unwrap()).collect::<Vec<u32>>();
     let ours = version(env!("CARGO_PKG_RUST_VERSION"));
     let packages = told["packages"].as_array().unwrap();
     let named = packages.iter().filter_map(|package| package["rust_version"].as_str().map(|text| (text, &package["name"])));
