@@ -1,4 +1,4 @@
-// Each ARM program under emulation of its board's processor: a person signs in over TLS with a password that the program hashed
+// The program for TARGET under emulation of its board's processor: a person signs in over TLS with a password that the program hashed
 // itself, a client calls a tool by both transports, and the token of before a restart is good after it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -12,42 +12,46 @@ const boards = path.resolve(process.env.PERCHD_BOARDS ?? 'target/boards');
 const BOARDS = [
   { name: 'Pi Zero', target: 'arm-unknown-linux-musleabihf', qemu: 'qemu-arm-static', cpu: 'arm1176' },
   { name: 'Pi 3', target: 'aarch64-unknown-linux-musl', qemu: 'qemu-aarch64-static', cpu: 'cortex-a53' },
+  { name: 'Pi 2', target: 'armv7-unknown-linux-musleabihf', qemu: 'qemu-arm-static', cpu: 'cortex-a7' },
+  { name: 'PC', target: 'x86_64-unknown-linux-musl', cpu: 'its own' },
 ];
 
-for (const board of BOARDS) {
-  test(`${board.target} on ${board.cpu} (${board.name})`, { timeout: 300_000 }, async (t) => {
-    // The helpers read where the program is when they are loaded: one copy of them for each board.
-    process.env.PERCHD = await emulated(t, board);
-    const { Perchd, folder } = await import(`../clients/lib/perchd.mjs?${board.cpu}`);
-    const { accessToken } = await import('../clients/lib/token.mjs');
-    const state = await folder(t);
-    const config = path.join(state, 'perchd.toml');
-    await writeFile(config, `[tls]\nmode = "own"\n[auth]\nmode = "users"\n${hashed('difference engine')}`);
-    const server = await Perchd.start(t, { auth: null, config, state });
-    const base = server.base.replace('http:', 'https:');
-    // It listens before it has made its certificate.
-    const ca = await until('the CA', 60, () => readFile(server.ca, 'utf8').catch(() => ''));
-    tls.setDefaultCACertificates([ca]);
-    assert.match((await fetch(`${base}/`)).headers.get('content-type'), /^text\/html/);
+const board = BOARDS.find(({ target }) => target === process.env.TARGET);
+assert.ok(board, `TARGET=${process.env.TARGET} is none of ${BOARDS.map(({ target }) => target)}`);
 
-    const person = { email: 'ada' };
-    const token = await accessToken(base, { person });
-    const sseToken = await accessToken(base, { person, way: '/sse' });
-    assert.equal(await overMcp(base, token), '42');
-    assert.equal(await overSse(base, sseToken), '42');
-    assert.equal((await post(`${base}/mcp`, 'x', add(1))).status, 401, 'another token is refused');
-    await server.restart(t);
-    assert.equal(await overMcp(base, token), '42', 'the same token after a restart');
-    assert.equal(await overSse(base, sseToken), '42');
-    await server.program.stop(60);
-  });
-}
+test(`${board.target} on ${board.cpu} (${board.name})`, { timeout: 300_000 }, async (t) => {
+  // The helpers read where the program is when they are loaded: a copy of them that knows this one.
+  process.env.PERCHD = await emulated(t, board);
+  const { Perchd, folder } = await import('../clients/lib/perchd.mjs?emulated');
+  const { accessToken } = await import('../clients/lib/token.mjs');
+  const state = await folder(t);
+  const config = path.join(state, 'perchd.toml');
+  await writeFile(config, `[tls]\nmode = "own"\n[auth]\nmode = "users"\n${hashed('difference engine')}`);
+  const server = await Perchd.start(t, { auth: null, config, state });
+  const base = server.base.replace('http:', 'https:');
+  // It listens before it has made its certificate.
+  const ca = await until('the CA', 60, () => readFile(server.ca, 'utf8').catch(() => ''));
+  tls.setDefaultCACertificates([ca]);
+  assert.match((await fetch(`${base}/`)).headers.get('content-type'), /^text\/html/);
+
+  const person = { email: 'ada' };
+  const token = await accessToken(base, { person });
+  const sseToken = await accessToken(base, { person, way: '/sse' });
+  assert.equal(await overMcp(base, token), '42');
+  assert.equal(await overSse(base, sseToken), '42');
+  assert.equal((await post(`${base}/mcp`, 'x', add(1))).status, 401, 'another token is refused');
+  await server.restart(t);
+  assert.equal(await overMcp(base, token), '42', 'the same token after a restart');
+  assert.equal(await overSse(base, sseToken), '42');
+  await server.program.stop(60);
+});
 
 /** A program that runs the one for the board. */
 async function emulated(t, { target, qemu, cpu }) {
   const { folder } = await import('../clients/lib/perchd.mjs');
   const wrapper = path.join(await folder(t), 'perchd');
-  await writeFile(wrapper, `#!/bin/sh\nexec ${qemu} -cpu ${cpu} ${path.join(boards, target, 'release/perchd')} "$@"\n`);
+  const emulator = qemu ? `${qemu} -cpu ${cpu} ` : '';
+  await writeFile(wrapper, `#!/bin/sh\nexec ${emulator}${path.join(boards, target, 'release/perchd')} "$@"\n`);
   await chmod(wrapper, 0o755);
   return wrapper;
 }
