@@ -69,7 +69,7 @@ export async function token(board, name, ...scopes) {
   return board.sh(`perchd token new ${options} --ttl 1d --name ${name} 2>/dev/null`);
 }
 
-/** One request on a connection of its own. Not fetch, which gives a handshake ten seconds: on an emulated board some take longer. */
+/** One request, on a connection of its own unless there is an `agent`. Not fetch, which gives a handshake ten seconds: on an emulated board some take longer. */
 export function request(board, where, { body, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const asked = https.request(`${board.base}${where}`, { agent: false, ...options });
@@ -79,18 +79,18 @@ export function request(board, where, { body, ...options } = {}) {
 }
 
 /** Asks the board for what its /mcp answers to a holder of this token. */
-export async function ask(board, token, method, params) {
+export async function ask(board, token, method, params, agent = false) {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-  const answer = await request(board, '/mcp', { method: 'POST', headers, body });
+  const answer = await request(board, '/mcp', { method: 'POST', headers, body, agent });
   return { status: answer.statusCode, text: await textOf(answer) };
 }
 
 export const textOf = async (answer) => (await answer.toArray()).join('');
 
 /** Calls a tool; returns its result. */
-export async function call(board, token, name, args) {
-  const answer = await ask(board, token, 'tools/call', { name, arguments: args });
+export async function call(board, token, name, args, agent) {
+  const answer = await ask(board, token, 'tools/call', { name, arguments: args }, agent);
   const { result, error } = JSON.parse(answer.text);
   assert.ok(result, `${name}: ${answer.status} ${JSON.stringify(error)}`);
   return result;

@@ -25,6 +25,9 @@ export const raspi0 = {
   qemu: 'qemu-system-arm',
   args: ({ folder, network, shell, console }) => [
     ...['-M', 'raspi0', '-dtb', `${folder}/board.dtb`],
+    // Its time goes by instructions: where the emulator is not let run for a moment, its timer would miss an alarm that had just been set,
+    // and the next one comes after 71 minutes.
+    ...['-icount', 'shift=3'],
     ...['-netdev', network, '-device', 'usb-net,netdev=net'],
     ...['-chardev', `${shell},logfile=${console}`, '-serial', 'chardev:shell'],
   ],

@@ -1,5 +1,6 @@
 // What is shown of every emulated board: the package, a client's sign-in, what is told and used, a power cut, and a wrong clock.
 import assert from 'node:assert/strict';
+import https from 'node:https';
 import { until } from '../../clients/lib/wait.mjs';
 import { ask, call, Desktop, PATIENCE_SECS, request, textOf, token } from './clients.mjs';
 
@@ -25,7 +26,7 @@ export async function isServing(board) {
     ),
   );
   assert.equal(await board.sh('systemctl is-active perchd.service'), 'active');
-  await board.until('systemd to have started all', PATIENCE_SECS, '! systemctl is-system-running | grep -q starting');
+  await board.run('systemctl is-system-running --wait');
   assert.equal(await board.sh('systemctl --failed --no-legend'), '', 'no unit has failed');
 }
 
@@ -64,19 +65,25 @@ export async function memoryIsBounded(board) {
   const soaker = await token(board, 'soaker', 'math');
   const headers = { authorization: `Bearer ${soaker}`, accept: 'text/event-stream' };
   const streams = new AbortController();
-  const open = Array.from({ length: 32 }, () => request(board, '/sse', { headers, signal: streams.signal }));
-  for (const stream of await Promise.all(open)) {
-    assert.equal(stream.statusCode, 200);
-    stream.on('error', () => {}).resume();
+  // Eight at once: perchd gives a handshake ten seconds, and the board's processor is an emulated one.
+  for (let opened = 0; opened < 32; opened += 8) {
+    const open = Array.from({ length: 8 }, () => request(board, '/sse', { headers, signal: streams.signal }));
+    for (const stream of await Promise.all(open)) {
+      assert.equal(stream.statusCode, 200);
+      stream.on('error', () => {}).resume();
+    }
   }
+  // Connections that stay: handshakes are most of what an emulated board computes.
+  const agent = new https.Agent({ keepAlive: true });
   for (let round = 0; round < 10; round += 1) {
-    const calls = Array.from({ length: 12 }, () => call(board, soaker, 'add', { a: 2, b: 3 }));
-    const pages = Array.from({ length: 4 }, () => request(board, '/').then(textOf));
+    const calls = Array.from({ length: 12 }, () => call(board, soaker, 'add', { a: 2, b: 3 }, agent));
+    const pages = Array.from({ length: 4 }, () => request(board, '/', { agent }).then(textOf));
     for (const { content } of (await Promise.all([...calls, ...pages])).slice(0, calls.length)) assert.equal(content[0].text, '5');
   }
   const peak = Number(await board.sh(`cat ${group}/memory.peak`));
   assert.match(await board.sh(`cat ${group}/memory.events`), /^max 0$/m, 'its bound was never reached');
   streams.abort();
+  agent.destroy();
   console.log(`${board.name}: under load the unit took ${Math.round(peak / 1024)} KiB at most, of ${Math.round(max / 1024)}`);
 
   // A process in its group that wants more than the unit may have is ended; perchd, which takes less, goes on.
