@@ -7,7 +7,7 @@ mod speech;
 mod talk;
 mod way;
 
-use crate::cli::{Which, Word, connect, next, say, surplus, terminal, value};
+use crate::cli::{Which, Word, connect, next, say, server, surplus, terminal, value};
 use crate::client::oauth::Settings as SignIn;
 use crate::client::tls::Trust;
 use crate::client::url::Url;
@@ -146,7 +146,7 @@ impl Plan {
 
 /// Where the board is reached: under the first of its names that is known here.
 fn home(config: &Config) -> Url {
-    let origins = http::origins(config, &config.listen);
+    let origins = http::origins(config, &server::listens(config));
     let urls: Vec<_> = origins.iter().filter_map(|origin| Url::parse(&format!("{origin}/mcp"))).collect();
     let is_known = |url: &&Url| (url.host(), url.port()).to_socket_addrs().is_ok_and(|mut found| found.next().is_some());
     let _waiting = terminal::Waiting::begin("Asking for the names of this board ...");
