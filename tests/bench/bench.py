@@ -1,11 +1,13 @@
-"""What a call of perchd costs, beside bare hyper, which answers the same bytes and checks nothing.
+"""What a call of perchd costs, beside bare hyper, which answers the same bytes and checks nothing, and beside rmcp, the
+official SDK for Rust, which asks nobody to sign in.
 
-    bench.py PERCHD BARE_HYPER [budgets | FIGURE...]
+    bench.py PERCHD BARE_HYPER RMCP [budgets | FIGURE...]
 
-Figures: size, instructions, allocations, cpu, streams, idle. Instructions and allocations are counted by valgrind, as the
+Figures: size, instructions, allocations, cpu, streams, start, idle. Instructions and allocations are counted by valgrind, as the
 difference between many calls and twice as many, so that they do not depend on how busy the machine is; bytes are resident
-memory; microseconds are the kernel's account of the server with 16 connections, and say something only beside each other.
-With `budgets`, those of budgets.toml are held.
+memory; microseconds are the kernel's account of the server with 16 or 64 connections, and like the milliseconds say something
+only beside each other.
+With `budgets`, those of budgets.toml are held, and rmcp is left out.
 """
 
 import base64
@@ -31,8 +33,9 @@ CALLS = 1000
 STREAMS = 200
 REVISION = "2025-11-25"
 REDIRECT = "http://localhost:3334/oauth/callback"
-FIGURES = ["size", "instructions", "allocations", "cpu", "streams", "idle"]
+FIGURES = ["size", "instructions", "allocations", "cpu", "streams", "start", "idle"]
 CONNECTIONS = 16
+MANY_CONNECTIONS = 64
 ROUNDS = 500
 
 
@@ -74,6 +77,11 @@ class Wire:
 
     def answer(self):
         status, headers, rest = self.head()
+        if headers.get("transfer-encoding") == "chunked":
+            while not rest.endswith(b"0\r\n\r\n"):
+                rest += self.socket.recv(65536)
+            # The last event is the answer; none of these is as long as a chunk may be.
+            return status, headers, re.findall(rb"^data: ?(\{.*)$", rest, re.M)[-1]
         while len(rest) < int(headers.get("content-length", 0)):
             rest += self.socket.recv(65536)
         return status, headers, rest
@@ -99,17 +107,23 @@ class Server:
         # A log that is written and not read would stand still some time; one that goes to a file is written as usual.
         self.log = open(f"{self.folder.name}/log", "wb")
         arguments = [*wrap, *(word.format(**here) for word in command)]
+        began = time.perf_counter()
         self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         self.wait()
+        self.start_ms = (time.perf_counter() - began) * 1000
 
     def wait(self):
-        for _ in range(600):
+        """Waits for the first answer, whatever it is; over TLS, for the end of the connection."""
+        for _ in range(60_000):
             try:
-                return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                with socket.create_connection(("127.0.0.1", self.port), timeout=60) as wire:
+                    wire.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    wire.recv(1)
+                return
             except OSError:
                 if self.process.poll() is not None:
                     raise RuntimeError(f"it ended: {self.said()}") from None
-                time.sleep(0.1)
+                time.sleep(0.001)
         raise RuntimeError("it does not listen")
 
     def said(self):
@@ -158,6 +172,9 @@ class Perchd:
     def stream_headers(self, server, is_tls=False):
         return [("Authorization", f"Bearer {sign_in(Wire(server, is_tls), is_tls)}")]
 
+    def stream(self, server, headers, is_tls):
+        return stream(server, "/sse", headers, is_tls)
+
 
 class BareHyper:
     """The same HTTP library and nothing else."""
@@ -175,6 +192,35 @@ class BareHyper:
 
     def stream_headers(self, server, is_tls=False):
         return []
+
+    def stream(self, server, headers, is_tls):
+        return stream(server, "/sse", headers, is_tls)
+
+
+class Rmcp:
+    """The same tool by rmcp, with sessions and events, as it does by itself."""
+
+    name = "rmcp"
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def start(self, wrap=(), is_tls=False):
+        return Server([self.binary, "{port}"], wrap)
+
+    def headers(self, server, is_tls=False):
+        wire = Wire(server)
+        _, headers, _ = introduce(wire, [])
+        session = [("MCP-Protocol-Version", REVISION), ("Mcp-Session-Id", headers["mcp-session-id"])]
+        wire.json("POST /mcp", [accept(), *session], {"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return session
+
+    def stream_headers(self, server, is_tls=False):
+        return []
+
+    def stream(self, server, headers, is_tls):
+        # A session has one stream.
+        return stream(server, "/mcp", self.headers(server), is_tls)
 
 
 def free_port():
@@ -292,24 +338,42 @@ def after_calls(peer, calls, wrap, way=Mcp):
     return server.stop()
 
 
-def cpu_us(peer, way):
-    """Processor time of one call, where so many clients call at once that the server does not sleep between them."""
+def cpu_us(peer, way, connections):
+    """Processor time of one call in microseconds, where so many clients call at once that the server does not sleep between
+    them; and how long the slowest of a hundred calls waits for its answer, in milliseconds."""
     server = peer.start()
-    clients = [way(server, peer) for _ in range(CONNECTIONS)]
+    clients = [way(server, peer) for _ in range(connections)]
+    waits = []
 
     def called(rounds):
         for number in range(10_000_000, 10_000_000 + rounds):
+            sent = []
             for client in clients:
                 client.send(number)
-            for client in clients:
+                sent.append(time.perf_counter())
+            for client, at in zip(clients, sent):
                 client.receive(number)
+                waits.append(time.perf_counter() - at)
 
-    called(ROUNDS // 5)
+    rounds = ROUNDS * CONNECTIONS // connections
+    called(rounds // 5)
+    waits.clear()
     before = server.cpu_ns()
-    called(ROUNDS)
+    called(rounds)
     took = server.cpu_ns() - before
     server.stop()
-    return took / 1000 / (ROUNDS * CONNECTIONS)
+    return took / 1000 / (rounds * connections), sorted(waits)[len(waits) * 99 // 100] * 1000
+
+
+def start_ms(peer):
+    """From exec to the first answer, the best of five: what is slower was something else."""
+
+    def started():
+        server = peer.start()
+        server.stop()
+        return server.start_ms
+
+    return min(started() for _ in range(5))
 
 
 def instructions(peer, way):
@@ -336,13 +400,13 @@ def allocations(peer):
 
 
 def stream_bytes(peer, is_tls):
-    """Resident memory of one idle `GET /sse`."""
+    """Resident memory of one idle stream."""
     server = peer.start(is_tls=is_tls)
     headers = peer.stream_headers(server, is_tls)
 
     def opened(count):
         # One after the other: what a connection needs before it is a stream is free for the next.
-        return [stream(server, headers, is_tls) for _ in range(count)]
+        return [peer.stream(server, headers, is_tls) for _ in range(count)]
 
     # The first ones pay for what all share.
     held = opened(20)
@@ -355,9 +419,9 @@ def stream_bytes(peer, is_tls):
     return size
 
 
-def stream(server, headers, is_tls):
+def stream(server, path, headers, is_tls):
     wire = Wire(server, is_tls)
-    wire.send("GET /sse", [("Accept", "text/event-stream"), *headers])
+    wire.send(f"GET {path}", [("Accept", "text/event-stream"), *headers])
     if wire.head()[0] != 200:
         raise RuntimeError("no stream was opened")
     return wire
@@ -375,23 +439,32 @@ def idle_bytes(peer, is_tls):
 
 def figures(peer, wanted):
     """Name and value of each figure of this peer."""
-    is_perchd = isinstance(peer, Perchd)
+    is_perchd, has_sse = isinstance(peer, Perchd), not isinstance(peer, Rmcp)
     if "size" in wanted:
         yield "binary_bytes", os.stat(peer.binary).st_size
     if "instructions" in wanted:
         yield "instructions_per_call", instructions(peer, Mcp)
-        yield "instructions_per_sse_call", instructions(peer, Sse)
+        if has_sse:
+            yield "instructions_per_sse_call", instructions(peer, Sse)
     if "allocations" in wanted:
         blocks, size = allocations(peer)
         yield "allocations_per_call", blocks
         yield "allocated_bytes_per_call", size
     if "cpu" in wanted:
-        yield "cpu_us_per_call", cpu_us(peer, Mcp)
-        yield "cpu_us_per_sse_call", cpu_us(peer, Sse)
+        yield "cpu_us_per_call", cpu_us(peer, Mcp, CONNECTIONS)[0]
+        if has_sse:
+            yield "cpu_us_per_sse_call", cpu_us(peer, Sse, CONNECTIONS)[0]
+        took, wait = cpu_us(peer, Mcp, MANY_CONNECTIONS)
+        yield "cpu_us_per_call_of_64", took
+        yield "p99_ms_of_64", wait
+        if has_sse:
+            yield "cpu_us_per_sse_call_of_64", cpu_us(peer, Sse, MANY_CONNECTIONS)[0]
     if "streams" in wanted:
         yield "bytes_per_stream", stream_bytes(peer, False)
         if is_perchd:
             yield "bytes_per_tls_stream", stream_bytes(peer, True)
+    if "start" in wanted:
+        yield "start_ms", start_ms(peer)
     if "idle" in wanted:
         yield "idle_bytes", idle_bytes(peer, False)
         if is_perchd:
@@ -410,16 +483,17 @@ def exceeded(measured):
 
 
 def main():
-    perchd, bare, *wanted = sys.argv[1:]
+    perchd, bare, rmcp, *wanted = sys.argv[1:]
     holds = "budgets" in wanted
     wanted = [name for name in wanted if name != "budgets"] or FIGURES
+    peers = [Perchd(perchd), BareHyper(bare), *([] if holds else [Rmcp(rmcp)])]
     table = {}
-    for peer in [Perchd(perchd), BareHyper(bare)]:
+    for peer in peers:
         for name, value in figures(peer, wanted):
             table.setdefault(name, {})[peer.name] = value
-    print(f"{'':28}{'perchd':>14}{'bare hyper':>14}")
+    print(f"{'':28}" + "".join(f"{peer.name:>14}" for peer in peers))
     for name, values in table.items():
-        print(f"{name:28}" + "".join(f"{values[peer]:>14,.1f}" for peer in ("perchd", "bare hyper") if peer in values))
+        print(f"{name:28}" + "".join(f"{values[peer.name]:>14,.1f}" if peer.name in values else " " * 14 for peer in peers))
     if "instructions_per_call" in table:
         print(f"perchd takes {table['instructions_per_call']['perchd']:,.0f} instructions per call")
     if holds:
