@@ -1,114 +1,132 @@
-//! Proofs that held before: what a client sends with each request need not be hashed each time.
+//! What was opened before: a token that a client sends with each request need not be decoded and hashed each time.
 //!
-//! Nothing passes here that has not passed the HMAC, under this key and for this purpose. And nothing else is left out
-//! but the HMAC: whether a token is out of date or was revoked is looked at with each request.
+//! Nothing passes here that has not passed the HMAC, for this purpose and this holder, under a key of this ring. And nothing
+//! else is left out: whether a token is out of date or was revoked is looked at with each request.
 
 use super::Purpose;
+use super::token::Opened;
 use crate::limits;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey};
-use ring::hkdf;
-use std::cell::{Cell, RefCell};
+use constant_time_eq::constant_time_eq;
+use std::cell::RefCell;
+use zeroize::Zeroizing;
 
-/// The `info` of the derivation (RFC 5869 2.3); no [`Purpose`] has it.
-const LABEL: &[u8] = b"proved";
-
-/// Texts whose proof held, each by a tag over all of it (RFC 8439, ChaCha20-Poly1305 over nothing but associated data):
-/// a third of the work of an HMAC, compared by ring as well, and no text is kept. The tags never leave this table.
+/// Texts that were opened, each with its payload. They are compared whole, in a time that tells nothing of how much of them
+/// is right.
 ///
-/// A table belongs to its key: a ring that is read anew begins with nothing. A new text takes the place of another one;
+/// A table belongs to its ring: one that is read anew begins with nothing. A new text takes the place of another one;
 /// strangers bring none that is good, so that they push nothing out.
+#[derive(Default)]
 pub(super) struct Proved {
-    key: LessSafeKey,
-    entries: RefCell<[Option<Entry>; limits::PROVED]>,
-    count: Cell<u64>,
+    entries: RefCell<[Option<Box<Entry>>; limits::PROVED]>,
 }
 
-#[derive(Clone, Copy)]
 struct Entry {
     purpose: Purpose,
-    /// No two tags are made with the same number: each has a key of its own.
-    number: u64,
-    tag: Tag,
+    /// Text, holder and payload, one behind the other: a block of the heap each would cost more than what is in it.
+    bytes: Zeroizing<Box<[u8]>>,
+    text: usize,
+    holder: usize,
+}
+
+impl Entry {
+    fn is(&self, purpose: Purpose, (text, holder): (&[u8], &[u8])) -> bool {
+        let (known, rest) = self.bytes.split_at(self.text);
+        self.purpose == purpose && rest[..self.holder] == *holder && constant_time_eq(known, text)
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.bytes[self.text + self.holder..]
+    }
 }
 
 impl Proved {
-    /// An empty table. Its tags are made with a key of their own.
-    pub(super) fn new(root_key: &hkdf::Prk) -> Self {
-        // RFC 5869 2.3: the output may be up to 255 hashes long; this is one.
-        #[allow(clippy::expect_used)]
-        let key = root_key.expand(&[LABEL], &CHACHA20_POLY1305).map(UnboundKey::from).expect("one hash is not too long");
-        Proved { key: LessSafeKey::new(key), entries: RefCell::new([None; limits::PROVED]), count: Cell::new(0) }
+    /// Fills `opened` with the payload of `text`, which is for `holder`, if it was opened before.
+    pub(super) fn recall<const N: usize>(&self, purpose: Purpose, text: (&[u8], &[u8]), opened: &mut Opened<N>) -> bool {
+        let entries = self.entries.borrow();
+        let entry = entries[place(text.0)].as_ref().filter(|entry| entry.is(purpose, text));
+        entry.is_some_and(|entry| opened.refill(entry.payload()))
     }
 
-    /// Whether it is worth remembering: these come with each request, the others once.
-    pub(super) fn is_for(purpose: Purpose) -> bool {
-        matches!(purpose, Purpose::Access | Purpose::Session)
-    }
-
-    /// Whether a text that ends with its HMAC is known to be good.
-    pub(super) fn has(&self, purpose: Purpose, text: &[u8]) -> bool {
-        let entry = self.entries.borrow()[place(text)].filter(|entry| entry.purpose == purpose);
-        entry.is_some_and(|entry| {
-            self.key.open_in_place_separate_tag(nonce(entry.number), Aad::from(text), entry.tag, &mut [], 0..).is_ok()
-        })
-    }
-
-    /// Remembers that the HMAC at the end of this text holds.
-    pub(super) fn keep(&self, purpose: Purpose, text: &[u8]) {
-        let number = self.count.get();
-        self.count.set(number + 1);
-        if let Ok(tag) = self.key.seal_in_place_separate_tag(nonce(number), Aad::from(text), &mut []) {
-            self.entries.borrow_mut()[place(text)] = Some(Entry { purpose, number, tag });
+    /// Remembers the payload of a text that was opened, where it is worth it: these come with each request, the others once.
+    pub(super) fn keep(&self, purpose: Purpose, (text, holder): (&[u8], &[u8]), payload: &[u8]) {
+        if matches!(purpose, Purpose::Access | Purpose::Session) {
+            let bytes = Zeroizing::new([text, holder, payload].concat().into_boxed_slice());
+            let entry = Entry { purpose, bytes, text: text.len(), holder: holder.len() };
+            self.entries.borrow_mut()[place(text)] = Some(Box::new(entry));
         }
     }
 }
 
-/// Where a text stands, by the end of its HMAC.
+/// Where a text stands: by its end, which is that of its HMAC, so that all places are as likely.
 fn place(text: &[u8]) -> usize {
-    text.last().map_or(0, |last| usize::from(*last) % limits::PROVED)
-}
-
-fn nonce(number: u64) -> Nonce {
-    let mut bytes = [0; NONCE_LEN];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    Nonce::assume_unique_for_key(bytes)
+    let end = text.last_chunk().map_or(0, |end| u64::from_le_bytes(*end));
+    // Fibonacci hashing (Knuth 6.4): the upper bits depend on all of them.
+    let upper = end.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    usize::try_from(upper).map_or(0, |upper| (upper * limits::PROVED) >> 16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn table() -> Proved {
-        Proved::new(&hkdf::Salt::new(hkdf::HKDF_SHA256, b"salt").extract(b"root"))
+    const TEXT: &[u8] = b"a text that ends with its HMAC";
+    const HOLDER: &[u8] = b"ada";
+
+    fn recalled(proved: &Proved, purpose: Purpose, text: (&[u8], &[u8])) -> Option<Vec<u8>> {
+        let mut opened = Opened::<64>::empty();
+        proved.recall(purpose, text, &mut opened).then(|| opened.to_vec())
     }
 
     #[test]
-    fn nothing_is_known_but_what_was_kept_to_the_last_bit_and_for_its_purpose() {
-        let proved = table();
-        let text = *b"a payload and the end of its HMAC";
-        assert!(!proved.has(Purpose::Access, &text));
-        proved.keep(Purpose::Access, &text);
-        assert!(proved.has(Purpose::Access, &text));
-        assert!(!proved.has(Purpose::Session, &text));
-        for bit in 0..text.len() * 8 {
-            let mut other = text;
+    fn nothing_is_known_but_what_was_kept_to_the_last_bit_for_its_purpose_and_its_holder() {
+        let proved = Proved::default();
+        assert_eq!(recalled(&proved, Purpose::Session, (TEXT, HOLDER)), None);
+        proved.keep(Purpose::Session, (TEXT, HOLDER), b"payload");
+        assert_eq!(recalled(&proved, Purpose::Session, (TEXT, HOLDER)).as_deref(), Some(b"payload".as_slice()));
+        assert_eq!(recalled(&proved, Purpose::Access, (TEXT, HOLDER)), None);
+        for bit in 0..TEXT.len() * 8 {
+            let mut other = TEXT.to_vec();
             other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!proved.has(Purpose::Access, &other), "bit {bit}");
+            assert_eq!(recalled(&proved, Purpose::Session, (&other, HOLDER)), None, "bit {bit}");
         }
-        assert!(!proved.has(Purpose::Access, &text[..text.len() - 1]) && !proved.has(Purpose::Access, b""));
-        assert!(!table().has(Purpose::Access, &text));
+        let longer = [TEXT, HOLDER].concat();
+        for other in [b"", TEXT.split_last().unwrap().1, &TEXT[1..], &longer] {
+            assert_eq!(recalled(&proved, Purpose::Session, (other, HOLDER)), None);
+        }
+        for other in [&b""[..], b"ad", b"adb", b"adapayload"] {
+            assert_eq!(recalled(&proved, Purpose::Session, (TEXT, other)), None);
+        }
+        // Where one of them ends and the other begins is looked at.
+        assert_eq!(recalled(&proved, Purpose::Session, (&longer, b"")), None);
+    }
+
+    #[test]
+    fn other_purposes_are_not_worth_it() {
+        let proved = Proved::default();
+        for purpose in Purpose::ALL {
+            proved.keep(purpose, (TEXT, HOLDER), b"payload");
+            let is_kept = recalled(&proved, purpose, (TEXT, HOLDER)).is_some();
+            assert_eq!(is_kept, matches!(purpose, Purpose::Access | Purpose::Session), "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_recalled() {
+        let proved = Proved::default();
+        proved.keep(Purpose::Access, (TEXT, b""), &[7; 62]);
+        assert_eq!(recalled(&proved, Purpose::Access, (TEXT, b"")), Some(vec![7; 62]));
+        proved.keep(Purpose::Access, (TEXT, b""), &[7; 63]);
+        assert_eq!(recalled(&proved, Purpose::Access, (TEXT, b"")), None);
     }
 
     #[test]
     fn a_new_text_takes_the_place_of_another_one() {
-        let proved = table();
-        proved.keep(Purpose::Access, b"one/");
-        proved.keep(Purpose::Session, b"other/");
-        assert!(!proved.has(Purpose::Access, b"one/"));
-        assert!(proved.has(Purpose::Session, b"other/"));
-        for last in 0..=u8::MAX {
-            proved.keep(Purpose::Access, &[last]);
+        let proved = Proved::default();
+        let texts: Vec<_> = (0..1000_u32).map(|number| format!("a payload and its HMAC {number:08x}")).collect();
+        for text in &texts {
+            proved.keep(Purpose::Access, (text.as_bytes(), b""), b"payload");
         }
-        assert_eq!((0..=u8::MAX).filter(|last| proved.has(Purpose::Access, &[*last])).count(), limits::PROVED);
+        let known = texts.iter().filter(|text| recalled(&proved, Purpose::Access, (text.as_bytes(), b"")).is_some());
+        assert_eq!(known.count(), limits::PROVED);
     }
 }

@@ -21,6 +21,8 @@ const SALT: &[u8] = b"perchd";
 /// token derives nothing.
 pub struct KeyRing {
     keys: heapless::Vec<Key, { limits::RING_KEYS }>,
+    /// What these keys have opened; another ring begins with nothing.
+    pub(super) proved: Proved,
 }
 
 struct Key {
@@ -28,7 +30,6 @@ struct Key {
     born: u64,
     root: Zeroizing<[u8; 32]>,
     derived: [hmac::Key; Purpose::ALL.len()],
-    proved: Proved,
 }
 
 /// What is wrong with a state file, and in which line.
@@ -53,7 +54,7 @@ impl KeyRing {
     pub fn generate(world: &World<'_>) -> Self {
         let mut keys = heapless::Vec::new();
         let _ = keys.push(Key::new(0, world.now.unix, Zeroizing::new(world.bytes())));
-        KeyRing { keys }
+        KeyRing { keys, proved: Proved::default() }
     }
 
     /// The ring with a new key in front. The oldest falls out when there are too many, and all it sealed with it.
@@ -75,7 +76,7 @@ impl KeyRing {
         if lines.next().map(|(header, _)| header) != Some(HEADER) {
             return Err(Fault { line: 1, what: "this is no perchd key ring, or one of a newer perchd" });
         }
-        let mut ring = KeyRing { keys: heapless::Vec::new() };
+        let mut ring = KeyRing { keys: heapless::Vec::new(), proved: Proved::default() };
         for (text, line) in lines {
             let key = Key::parse(text).ok_or(Fault { line, what: "a key is its id, its birth and 32 bytes in base64url" })?;
             if ring.keys.iter().any(|other| other.id == key.id) {
@@ -122,15 +123,8 @@ impl KeyRing {
     /// Whether `text` ends with its proof under the key with this id, if that is on the ring.
     pub(super) fn prove(&self, id: u8, purpose: Purpose, text: &[u8]) -> Result<(), Forged> {
         let key = self.keys.iter().find(|key| key.id == id).ok_or(Forged)?;
-        if Proved::is_for(purpose) && key.proved.has(purpose, text) {
-            return Ok(());
-        }
         let (message, tag) = text.split_last_chunk::<TAG>().ok_or(Forged)?;
-        hmac::verify(&key.derived[purpose as usize], message, tag).map_err(|_| Forged)?;
-        if Proved::is_for(purpose) {
-            key.proved.keep(purpose, text);
-        }
-        Ok(())
+        hmac::verify(&key.derived[purpose as usize], message, tag).map_err(|_| Forged)
     }
 
     fn current(&self) -> &Key {
@@ -149,7 +143,7 @@ impl Key {
     fn new(id: u8, born: u64, root: Zeroizing<[u8; 32]>) -> Self {
         let root_key = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(root.as_slice());
         let derived = Purpose::ALL.map(|purpose| derive(&root_key, purpose));
-        Key { id, born, root, derived, proved: Proved::new(&root_key) }
+        Key { id, born, root, derived }
     }
 
     fn parse(line: &str) -> Option<Self> {
