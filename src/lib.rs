@@ -12,6 +12,7 @@ pub mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;
+mod json;
 pub mod limits;
 pub mod log;
 pub mod manual;

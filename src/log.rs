@@ -15,6 +15,65 @@ const LINE_BYTES: usize = 4000;
 /// Lines that nobody took.
 static DROPPED: AtomicU32 = AtomicU32::new(0);
 
+thread_local! {
+    static HELD: RefCell<Held> = const { RefCell::new(Held { is_on: false, lines: Vec::new() }) };
+}
+
+/// Lines of the audit that wait until their thread has nothing else to do: a write for each would cost a busy server more
+/// than all else that a call takes from the kernel.
+struct Held {
+    is_on: bool,
+    /// At most [`LINE_BYTES`], so that a pipe takes them at once.
+    lines: Vec<u8>,
+}
+
+/// While it lives, what was only read is written when [`flush`] is called, and all else at once as ever.
+#[derive(Debug)]
+pub(crate) struct Holding(());
+
+impl Holding {
+    /// From now on, on this thread, which must call [`flush`] whenever it goes to sleep.
+    pub(crate) fn begin() -> Self {
+        HELD.with_borrow_mut(|held| held.is_on = true);
+        Holding(())
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        flush();
+        HELD.with_borrow_mut(|held| held.is_on = false);
+    }
+}
+
+/// Writes the lines that wait on this thread.
+pub(crate) fn flush() {
+    HELD.with_borrow_mut(Held::flush);
+}
+
+impl Held {
+    fn flush(&mut self) {
+        if !self.lines.is_empty() {
+            write_now(&self.lines);
+            self.lines.clear();
+        }
+    }
+
+    fn add(&mut self, prefix: &str, event: &Event<'_>) {
+        let before = self.lines.len();
+        self.lines.extend_from_slice(prefix.as_bytes());
+        event.write(&mut self.lines);
+        self.lines.push(b'\n');
+        if self.lines.len() > LINE_BYTES && before > 0 {
+            write_now(&self.lines[..before]);
+            self.lines.drain(..before);
+        }
+        if !(self.is_on && event.can_wait()) {
+            self.flush();
+        }
+    }
+}
+
 /// Sends diagnostics to stderr. `PERCHD_LOG` says how much: `warn`, `info` (where nothing is said), `debug`, `trace`, or
 /// one for each room, such as `perchd::http=debug`.
 pub fn start() {
@@ -32,13 +91,14 @@ pub fn start() {
         .init();
 }
 
-/// Writes one line to stderr, but does not wait for who reads there: the server goes on, and what he misses is counted.
-fn write_line(line: &[u8]) {
+/// Writes lines to stderr, but does not wait for who reads there: the server goes on, and what he misses is counted.
+fn write_now(lines: &[u8]) {
     let stderr = io::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
     let is_ready = poll(&mut ready, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
     if !is_ready {
-        DROPPED.fetch_add(1, Ordering::Relaxed);
+        let count = lines.split(|byte| *byte == b'\n').count() - 1;
+        DROPPED.fetch_add(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
         return;
     }
     // A closed stderr must not stop the server either.
@@ -46,7 +106,7 @@ fn write_line(line: &[u8]) {
     if dropped > 0 {
         let _ = writeln!(stderr.lock(), "warn: {dropped} lines were dropped here: nobody took them");
     }
-    let _ = stderr.lock().write_all(&line[..line.len().min(LINE_BYTES)]);
+    let _ = stderr.lock().write_all(&lines[..lines.len().min(LINE_BYTES)]);
 }
 
 /// What `env_logger` writes to: it hands over whole lines.
@@ -54,7 +114,8 @@ struct Line;
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        write_line(line);
+        flush();
+        write_now(line);
         Ok(line.len())
     }
 
@@ -83,23 +144,17 @@ pub struct Stderr {
     prefix: &'static str,
     clock: Clock,
     strangers: RefCell<Strangers>,
-    line: RefCell<Vec<u8>>,
 }
 
 impl Stderr {
     /// An audit on the stderr of this process.
     pub fn new() -> Self {
         let prefix = if is_journal() { "<5>audit: " } else { "audit: " };
-        Stderr { prefix, clock: Clock::start(0), strangers: RefCell::default(), line: RefCell::default() }
+        Stderr { prefix, clock: Clock::start(0), strangers: RefCell::default() }
     }
 
     fn write(&self, event: &Event<'_>) {
-        let mut line = self.line.borrow_mut();
-        line.clear();
-        line.extend_from_slice(self.prefix.as_bytes());
-        event.write(&mut line);
-        line.push(b'\n');
-        write_line(&line);
+        HELD.with_borrow_mut(|held| held.add(self.prefix, event));
     }
 }
 
@@ -120,7 +175,7 @@ impl Audit for Stderr {
     }
 
     fn catch_up(&self) {
-        let uptime_ms = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
+        let uptime_ms = self.clock.uptime_ms();
         self.strangers.borrow_mut().left_out(uptime_ms).for_each(|event| self.write(&event));
     }
 }

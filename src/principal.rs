@@ -2,6 +2,7 @@
 
 use crate::limits;
 use heapless::String as Bounded;
+use std::str;
 
 /// Scope names separated by single spaces (RFC 6749 3.3), in the order in which they were granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Scopes {
 
     /// Whether `name` is among them.
     pub fn contains(&self, name: &str) -> bool {
-        self.iter().any(|scope| scope == name)
+        !name.is_empty() && self.0.as_bytes().split(|byte| *byte == b' ').any(|scope| scope == name.as_bytes())
     }
 
     /// Those that are in both, in the order of `self`.
@@ -131,11 +132,12 @@ impl std::fmt::Debug for ClientTag {
 /// At most eight bytes as digits. Each call has such a name in the audit, where the formatter took as long as all the rest.
 fn hexadecimal(bytes: &[u8]) -> Bounded<16> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut digits = heapless::Vec::new();
-    for byte in bytes {
-        let _ = digits.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    let mut digits = [b'0'; 16];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-    Bounded::from_utf8(digits).unwrap_or_default()
+    let digits = str::from_utf8(&digits[..(2 * bytes.len()).min(16)]);
+    digits.ok().and_then(|digits| Bounded::try_from(digits).ok()).unwrap_or_default()
 }
 
 /// A sign-in, by everything that a revocation may name.

@@ -32,8 +32,13 @@ impl Clock {
     /// This moment.
     pub fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let uptime = self.started.elapsed();
-        Now { unix: unix.max(self.floor), uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX) }
+        Now { unix: unix.max(self.floor), uptime_ms: self.uptime_ms() }
+    }
+
+    /// The same in milliseconds.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        let uptime = self.uptime();
+        uptime.as_secs() * 1000 + u64::from(uptime.subsec_millis())
     }
 
     /// Since the program started.

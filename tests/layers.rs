@@ -23,6 +23,7 @@ const ROOMS: &[(&str, Sight)] = &[
     // Ground: words that every room may use.
     ("limits", Sight::Pure),
     ("error", Sight::Pure),
+    ("json", Sight::Pure),
     ("principal", Sight::Pure),
     ("audit", Sight::Pure),
     ("world", Sight::Clock),

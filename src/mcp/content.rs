@@ -1,5 +1,6 @@
 //! Blocks of content on the wire (MCP 2025-11-25, schema `ContentBlock`).
 
+use crate::json::push_text;
 use crate::mcp::Revision;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -35,7 +36,7 @@ pub(super) fn write(json: &mut Vec<u8>, content: &Content, revision: Revision) {
 /// Writes a block of text.
 pub(super) fn write_text(json: &mut Vec<u8>, text: &str) {
     json.extend_from_slice(br#"{"type":"text","text":"#);
-    value(json, text);
+    push_text(json, text);
     json.push(b'}');
 }
 

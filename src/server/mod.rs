@@ -25,7 +25,7 @@ use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
-use crate::log::Stderr;
+use crate::log::{Holding, Stderr, flush};
 use crate::mcp::Implementation;
 use crate::server::control::Control;
 use crate::server::desk::Desk;
@@ -313,6 +313,7 @@ impl Bound {
     /// When the system refuses what a runtime needs.
     pub fn run(self) -> Result<(), Error> {
         let Bound { listeners, service, tls, bank, reload, control, state, lock, runtime, signals, .. } = self;
+        let holding = Holding::begin();
         runtime.block_on(async {
             let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
             let Signals { mut terminate, mut interrupt, hangup } = signals;
@@ -338,7 +339,7 @@ impl Bound {
             serving.inspect(JoinHandle::abort);
             Ok(())
         })?;
-        drop((runtime, lock));
+        drop((runtime, holding, lock));
         Ok(())
     }
 }
@@ -353,7 +354,7 @@ fn unstarted(error: std::io::Error) -> Error {
 }
 
 fn runtime() -> std::io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+    Builder::new_current_thread().enable_io().enable_time().on_thread_park(flush).build_local(LocalOptions::default())
 }
 
 async fn serve(

@@ -1,6 +1,7 @@
 //! A running perchd, with a folder of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,6 +168,12 @@ impl Board {
 
     /// Ends it without warning; what it said.
     pub(crate) fn told(mut self) -> String {
+        // It says what was read before it goes to sleep, and does so before it takes a new connection.
+        let _ = TcpStream::connect(("127.0.0.1", self.port)).and_then(|mut wire| {
+            wire.set_read_timeout(Some(Duration::from_secs(10)))?;
+            wire.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            wire.read(&mut [0])
+        });
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.stderr()
