@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::principal::{Principal, Scopes};
-    use crate::tool::{Client, Handler, Wire, Yield};
+    use crate::tool::{Client, Handler, Nobody, Wire, Yield};
     use serde_json::Value;
     use serde_json::value::to_raw_value;
     use std::fs;
@@ -254,7 +254,7 @@ mod tests {
         let told = runtime.block_on(async {
             let tool = catalog.find("read_i2c").unwrap();
             let arguments = tool.read(Some(&to_raw_value(arguments).unwrap()))?;
-            let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Rc::<Wire>::default());
+            let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
             let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
             let Yield::Output(output) = handler(call).await? else { panic!("a tool returns output") };
             tool.check(&output)?;
@@ -290,7 +290,8 @@ mod tests {
         offer_through(&mut catalog, &devices(CLIMATE).unwrap(), &Rc::default(), "/nonexistent/i2ctransfer").unwrap();
         let runtime = Builder::new_current_thread().build_local(LocalOptions::default()).unwrap();
         let tool = catalog.find("read_i2c").unwrap();
-        let call = Call::new(tool.read(None).unwrap(), Principal::anonymous(Scopes::none()), Client::default(), Rc::default());
+        let call =
+            Call::new(tool.read(None).unwrap(), Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
         let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
         assert!(runtime.block_on(handler(call)).unwrap_err().to_string().contains("install i2c-tools"));
     }

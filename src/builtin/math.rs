@@ -128,12 +128,11 @@ fn place_point(text: &mut String, first: usize, exponent: i32) {
 mod tests {
     use super::*;
     use crate::principal::{Principal, Scopes};
-    use crate::tool::{Client, Content, Handler, Wire, Yield};
+    use crate::tool::{Client, Content, Handler, Nobody, Wire, Yield};
     use serde_json::json;
     use serde_json::value::to_raw_value;
     use std::future::Future;
     use std::pin::pin;
-    use std::rc::Rc;
     use std::task::{Context, Poll, Waker};
 
     /// What `name` answers: its text and its structured output.
@@ -142,7 +141,7 @@ mod tests {
         let tool = tools().into_iter().find(|tool| tool.spec().name() == name).unwrap();
         let raw = to_raw_value(&arguments).unwrap();
         let arguments = tool.read(Some(&raw)).map_err(|error| error.to_string())?;
-        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Rc::new(Wire::default()));
+        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
         let Handler::Local(handler) = tool.handler() else { panic!("sums do not block") };
         let Poll::Ready(outcome) = pin!(handler(call)).poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("sums do not wait");

@@ -1,13 +1,14 @@
 //! Who is calling, and what is told to who may not: the bearer check of every endpoint of MCP.
 
 use crate::http::reply::{self, Reply};
+use crate::http::told::Told;
 use crate::http::{Link, Service};
 use crate::mcp::{self, Id};
 use crate::oauth::{Base, Endpoint, Endpoints, challenge, insufficient_scope};
 use crate::principal::{Principal, Scopes};
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
 /// Who is calling; without a good token, the 401 with which every client begins (RFC 6750, RFC 9728 5.1).
 ///
@@ -15,18 +16,20 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 pub(crate) fn principal(
     service: &Service,
     link: Link,
-    headers: &HeaderMap,
+    told: &Told<'_>,
     endpoints: Endpoints,
     endpoint: Endpoint,
 ) -> Result<Principal, Reply> {
-    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    // Two of them are refused, whatever they say.
+    let values = [told.authorization.first, told.authorization.first.filter(|_| told.authorization.is_repeated)];
+    let authorization = values.into_iter().flatten().map(HeaderValue::as_bytes);
     let world = service.world();
     let known = service.authority.bearer(&world, authorization, endpoints);
     if let Ok(principal) = &known {
         service.watch.saw(principal, world.now.uptime_ms);
     }
     known.map_err(|refusal| {
-        let challenge = challenge(&base(service, link, headers), endpoint, &service.authority.scopes(), &refusal);
+        let challenge = challenge(&base(service, link, told.headers), endpoint, &service.authority.scopes(), &refusal);
         let body = br#"{"error":"invalid_token","error_description":"Sign in: this needs an access token."}"#;
         with_challenge(reply::secret_json(StatusCode::UNAUTHORIZED, Bytes::from_static(body)), &challenge)
     })
@@ -53,7 +56,10 @@ pub(crate) fn lacks_scope(service: &Service, link: Link, headers: &HeaderMap, sc
 
 /// What the server calls itself towards this client, whose Host the guard has let pass.
 fn base(service: &Service, link: Link, headers: &HeaderMap) -> Base {
-    service.hosts().find(headers, link).map_or_else(|| service.hosts().canonical(), |host| service.hosts().base(host))
+    service
+        .hosts()
+        .find(&Told::read(headers), link)
+        .map_or_else(|| service.hosts().canonical(), |host| service.hosts().base(host))
 }
 
 /// The same where there is no status to say it with.

@@ -2,9 +2,10 @@
 
 use crate::config::{Config, Tls};
 use crate::http::Link;
+use crate::http::told::Told;
 use crate::oauth::{Audience, Base};
 use hyper::Uri;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{HeaderName, HeaderValue, ORIGIN};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where the page stands that made a browser send this, towards us; no page can set it (Fetch Metadata).
@@ -19,6 +20,8 @@ const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6A
 pub(crate) struct Hosts {
     /// In lower case.
     names: Vec<String>,
+    /// What most clients ask for: one of these names, or `localhost`, with the port of the first address.
+    usual: Option<Box<str>>,
     /// Where a proxy that ends TLS is reached.
     publics: Vec<Base>,
     /// Origins of pages elsewhere that may call.
@@ -64,8 +67,13 @@ impl Hosts {
             canonical.audience = Audience::of(audience);
         }
         let public = |origin: &String| Base { audience: canonical.audience, ..Base::new(origin) };
-        let names = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Hosts { names, publics: config.public.iter().map(public).collect(), origins: config.origins.clone(), canonical }
+        let names: Vec<_> = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let usual = canonical.origin.split_once("://").map(|(_, authority)| authority.to_owned().into_boxed_str());
+        let is_name = |authority: &str| {
+            split(authority).is_some_and(|(name, _)| name == "localhost" || names.iter().any(|ours| ours == name))
+        };
+        let usual = usual.filter(|authority| is_name(authority));
+        Hosts { names, usual, publics: config.public.iter().map(public).collect(), origins: config.origins.clone(), canonical }
     }
 
     /// The server under its first name; its audience is that of all of them.
@@ -74,17 +82,14 @@ impl Hosts {
     }
 
     /// The host that was asked for, if it is one of ours.
-    pub(crate) fn find<'a>(&self, headers: &'a HeaderMap, link: Link) -> Option<Host<'a>> {
-        let mut hosts = headers.get_all(HOST).iter();
-        let authority = hosts.next()?.to_str().ok()?;
-        if hosts.next().is_some() {
-            return None;
-        }
+    pub(crate) fn find<'a>(&self, told: &Told<'a>, link: Link) -> Option<Host<'a>> {
+        let authority = told.host.only()?.to_str().ok()?;
         if self.publics.iter().any(|base| base.origin.strip_prefix("https://") == Some(authority)) {
             return Some(Host { scheme: "https", authority });
         }
         let scheme = if link.is_tls { "https" } else { "http" };
-        self.is_ours(authority, link).then_some(Host { scheme, authority })
+        let is_ours = self.usual.as_deref() == Some(authority) || self.is_ours(authority, link);
+        is_ours.then_some(Host { scheme, authority })
     }
 
     /// What the authorization server calls itself towards this client.
@@ -94,9 +99,12 @@ impl Hosts {
 
     /// Whether a page may call us: there is none (programs send no Origin), or it stands on this machine, or it is our
     /// own and the browser hides that (`null`: an extension that strips referrers does it) but vouches for it.
-    pub(crate) fn is_welcome(&self, headers: &HeaderMap, link: Link) -> bool {
-        let is_own = || headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
-        headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin, link) || (origin == "null" && is_own()))
+    pub(crate) fn is_welcome(&self, told: &Told<'_>, link: Link) -> bool {
+        if told.origin.first.is_none() {
+            return true;
+        }
+        let is_own = || told.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
+        told.headers.get_all(ORIGIN).iter().all(|origin| self.is_welcome_origin(origin, link) || (origin == "null" && is_own()))
     }
 
     fn is_welcome_origin(&self, origin: &HeaderValue, link: Link) -> bool {
@@ -174,6 +182,7 @@ fn is_port(port: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::{HOST, HeaderMap};
 
     fn hosts() -> Hosts {
         Hosts::new(&Config::with_state("/".into()), &["127.0.0.1:8787".parse().unwrap()])
@@ -203,17 +212,17 @@ mod tests {
             "localhost/",
             "",
         ] {
-            assert_eq!(hosts().find(&headers(&HOST, &[host]), Link::LOOPBACK), None, "{host}");
+            assert_eq!(hosts().find(&Told::read(&headers(&HOST, &[host])), Link::LOOPBACK), None, "{host}");
         }
-        assert_eq!(hosts().find(&HeaderMap::new(), Link::LOOPBACK), None);
-        assert_eq!(hosts().find(&headers(&HOST, &["localhost", "localhost"]), Link::LOOPBACK), None);
+        assert_eq!(hosts().find(&Told::read(&HeaderMap::new()), Link::LOOPBACK), None);
+        assert_eq!(hosts().find(&Told::read(&headers(&HOST, &["localhost", "localhost"])), Link::LOOPBACK), None);
     }
 
     #[test]
     fn every_name_of_loopback_is_ours_on_any_port() {
         for host in ["localhost", "localhost:8787", "LOCALHOST:1", "127.0.0.1:8787", "[::1]:8787", "[::1]"] {
             let headers = headers(&HOST, &[host]);
-            let found = hosts().find(&headers, Link::LOOPBACK).unwrap();
+            let found = hosts().find(&Told::read(&headers), Link::LOOPBACK).unwrap();
             assert_eq!(found.origin(), format!("http://{host}"));
             assert_eq!(hosts().base(found).audience, hosts().canonical().audience);
         }
@@ -263,9 +272,9 @@ mod tests {
     #[test]
     fn over_tls_the_server_calls_itself_by_https() {
         let headers = headers(&HOST, &["localhost:8787"]);
-        let found = hosts().find(&headers, Link { is_tls: true, ..Link::LOOPBACK }).unwrap();
+        let found = hosts().find(&Told::read(&headers), Link { is_tls: true, ..Link::LOOPBACK }).unwrap();
         assert_eq!(found.origin(), "https://localhost:8787");
-        let plain = hosts().find(&headers, Link::LOOPBACK).unwrap();
+        let plain = hosts().find(&Told::read(&headers), Link::LOOPBACK).unwrap();
         assert_eq!((plain.origin().as_str(), plain.secure_origin()), ("http://localhost:8787", found.origin()));
     }
 
@@ -274,23 +283,26 @@ mod tests {
         for origin in
             ["http://evil.example", "https://evil.example:8787", "null", "file://", "localhost", "http://localhost.evil.example"]
         {
-            assert!(!hosts().is_welcome(&headers(&ORIGIN, &[origin]), Link::LOOPBACK), "{origin}");
+            assert!(!hosts().is_welcome(&Told::read(&headers(&ORIGIN, &[origin])), Link::LOOPBACK), "{origin}");
         }
-        assert!(!hosts().is_welcome(&headers(&ORIGIN, &["http://localhost:8787", "http://evil.example"]), Link::LOOPBACK));
+        assert!(
+            !hosts()
+                .is_welcome(&Told::read(&headers(&ORIGIN, &["http://localhost:8787", "http://evil.example"])), Link::LOOPBACK)
+        );
         let mut vouched = headers(&ORIGIN, &["null"]);
         vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("cross-site"));
-        assert!(!hosts().is_welcome(&vouched, Link::LOOPBACK));
+        assert!(!hosts().is_welcome(&Told::read(&vouched), Link::LOOPBACK));
         vouched.insert(SEC_FETCH_SITE, HeaderValue::from_static("same-origin"));
-        assert!(hosts().is_welcome(&vouched, Link::LOOPBACK));
+        assert!(hosts().is_welcome(&Told::read(&vouched), Link::LOOPBACK));
         vouched.insert(ORIGIN, HeaderValue::from_static("http://evil.example"));
-        assert!(!hosts().is_welcome(&vouched, Link::LOOPBACK));
+        assert!(!hosts().is_welcome(&Told::read(&vouched), Link::LOOPBACK));
     }
 
     #[test]
     fn programs_and_local_pages_are_welcome() {
-        assert!(hosts().is_welcome(&HeaderMap::new(), Link::LOOPBACK));
+        assert!(hosts().is_welcome(&Told::read(&HeaderMap::new()), Link::LOOPBACK));
         for origin in ["http://localhost:8787", "http://127.0.0.1:6274", "https://localhost"] {
-            assert!(hosts().is_welcome(&headers(&ORIGIN, &[origin]), Link::LOOPBACK), "{origin}");
+            assert!(hosts().is_welcome(&Told::read(&headers(&ORIGIN, &[origin])), Link::LOOPBACK), "{origin}");
         }
     }
 }

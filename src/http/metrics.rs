@@ -4,6 +4,7 @@
 
 use crate::config::Metrics;
 use crate::http::reply::{self, Reply};
+use crate::http::told::Told;
 use crate::http::watch::Count;
 use crate::http::{Link, Service, bearer, live, oauth};
 use crate::oauth::{Endpoint, Endpoints};
@@ -35,7 +36,7 @@ pub(crate) fn page(service: &Service, link: Link, method: &Method, headers: &Hea
     let config = service.config();
     let Some(Metrics { scope }) = &config.metrics else { return oauth::nothing(headers) };
     if let Some(scope) = scope {
-        match bearer::principal(service, link, headers, Endpoints::ANY, Endpoint::Mcp) {
+        match bearer::principal(service, link, &Told::read(headers), Endpoints::ANY, Endpoint::Mcp) {
             Ok(principal) if principal.scopes.contains(scope) => {}
             Ok(_) => return bearer::lacks_scope(service, link, headers, scope),
             Err(challenge) => return challenge,

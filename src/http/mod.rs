@@ -26,6 +26,7 @@ pub(crate) mod sse;
 mod stateless;
 pub(crate) mod stream;
 mod streamable;
+mod told;
 mod watch;
 mod way;
 

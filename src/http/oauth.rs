@@ -5,6 +5,7 @@ use crate::http::body::{self, Fault};
 use crate::http::cookie::{browser, set_cookie};
 use crate::http::guard::SEC_FETCH_SITE;
 use crate::http::reply::{self, Reply};
+use crate::http::told::Told;
 use crate::http::{Link, Service, approvals, owner_page, page, streamable};
 use crate::limits;
 use crate::oauth::{Base, Endpoint, Error, Page, RESOURCE_METADATA_PATH, Step, Tried};
@@ -224,7 +225,7 @@ fn with_cookie(base: &Base, html: String, page: &Page) -> Reply {
 /// `POST /register` (RFC 7591).
 async fn register(service: &Service, link: Link, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    if !streamable::is_json(&head.headers) {
+    if !streamable::is_json(Told::read(&head.headers).content_type) {
         let what = "The body must be application/json.";
         return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", what);
     }

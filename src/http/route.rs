@@ -4,7 +4,8 @@ use crate::http::event::Outbox;
 use crate::http::guard::{Host, needs_tls};
 use crate::http::reply::{self, Reply};
 use crate::http::stream::{Name, Stream};
-use crate::http::streamable::Opened;
+use crate::http::streamable::{Opened, Said};
+use crate::http::told::Told;
 use crate::http::{Link, Service, bearer, home, live, metrics, oauth, sse, stateless, streamable};
 use crate::mcp::Error;
 use crate::oauth::{Base, Endpoint, Endpoints};
@@ -12,8 +13,9 @@ use crate::principal::Principal;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, CONNECTION, HOST, HeaderMap, HeaderValue, VARY,
 };
+use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode, Version};
 use std::any::Any;
@@ -65,63 +67,75 @@ pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<I
     if request.uri().path() == metrics::HEALTH_PATH {
         return Answer::Reply(metrics::health(service, request.method()));
     }
-    let origin = request.headers().get(ORIGIN).cloned();
+    let (head, body) = request.into_parts();
+    let told = Told::read(&head.headers);
+    let origin = told.origin.first.cloned();
     // One future within the other would be copied twice for each request: what waits for nothing is none.
-    let answer = match guarded(service, link, &request) {
+    let mut answer = match guarded(service, link, &head, &told) {
         Next::Answered(answer) => answer,
-        Next::Mcp(principal) => streamable::post(service, &principal, link, request).await,
-        Next::Messages(principal) => Answer::Reply(sse::post(service, &principal, link, request).await),
+        // What is said most of the time is said in the header map of the request: hyper takes it back for the next one.
+        Next::Mcp(principal) => match streamable::post(service, &principal, link, (&head, &told), body).await {
+            Said::Json(json) => Answer::Reply(reply::json_in(head.headers, json)),
+            Said::Answer(answer) => answer,
+        },
+        Next::Messages(principal) => match sse::post(service, &principal, link, (&head, &told), body).await {
+            None => Answer::Reply(reply::accepted_in(head.headers)),
+            Some(refusal) => Answer::Reply(refusal),
+        },
         // Boxed: each request would make room for the largest of these futures.
-        Next::Oauth(base) => Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await),
+        Next::Oauth(base) => {
+            let request = Request::from_parts(head, body);
+            Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await)
+        }
     };
-    let answer = closing(answer);
+    close(&mut answer);
     service.watch.answered(match &answer {
         Answer::Reply(reply) => reply.status(),
         Answer::Stream(_) => StatusCode::OK,
     });
-    match (answer, origin) {
-        (Answer::Reply(reply), Some(origin)) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
-        (Answer::Stream(opening), origin) => Answer::Stream(Opening { origin, ..opening }),
-        (answer, _) => answer,
+    let Some(origin) = origin else { return answer };
+    match answer {
+        Answer::Reply(reply) if is_for_programs(&reply) => Answer::Reply(readable(reply, origin)),
+        Answer::Stream(opening) => Answer::Stream(Opening { origin: Some(origin), ..opening }),
+        answer @ Answer::Reply(_) => answer,
     }
 }
 
 /// Says that the connection ends where a part of the body was not read.
-fn closing(mut answer: Answer) -> Answer {
-    if let Answer::Reply(reply) = &mut answer
+fn close(answer: &mut Answer) {
+    if let Answer::Reply(reply) = answer
         && matches!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
     {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    answer
 }
 
-fn guarded(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
-    let headers = request.headers();
+fn guarded(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Next {
+    let Parts { method, uri, headers, version, .. } = head;
     let hosts = service.hosts();
-    let Some(host) = hosts.find(headers, link).filter(|host| host.is_asked_for(request.uri())) else {
-        return refused(misdirected(request));
+    let Some(host) = hosts.find(told, link).filter(|host| host.is_asked_for(uri)) else {
+        return refused(misdirected(headers));
     };
-    if needs_tls(&service.config(), link) && !is_for_everybody(request.uri().path()) {
-        return refused(insecure(service, host, request));
+    if needs_tls(&service.config(), link) && !is_for_everybody(uri.path()) {
+        return refused(insecure(service, host, head));
     }
-    if !hosts.is_welcome(headers, link) {
+    if !hosts.is_welcome(told, link) {
         return refused(unwelcome(headers));
     }
-    if request.method() == Method::OPTIONS {
+    if method == Method::OPTIONS {
         return Next::Answered(Answer::Reply(preflight()));
     }
-    match request.uri().path() {
-        "/mcp" => mcp(service, link, request),
-        "/messages" => messages(service, link, request),
-        "/sse" => Next::Answered(legacy(service, link, request)),
-        "/" => Next::Answered(Answer::Reply(home_page(service, host, request))),
+    match uri.path() {
+        "/mcp" => mcp(service, link, head, told),
+        "/messages" => messages(service, link, method, told),
+        "/sse" => Next::Answered(legacy(service, link, head, told)),
+        "/" => Next::Answered(Answer::Reply(home_page(service, host, head))),
         live::PATH => {
             let base = hosts.base(host);
-            Next::Answered(live::open(service, &base, request.method(), headers, request.version()))
+            Next::Answered(live::open(service, &base, method, headers, *version))
         }
-        metrics::PATH => Next::Answered(Answer::Reply(metrics::page(service, link, request.method(), headers))),
-        CA_PATH => Next::Answered(Answer::Reply(own_ca(service, request))),
+        metrics::PATH => Next::Answered(Answer::Reply(metrics::page(service, link, method, headers))),
+        CA_PATH => Next::Answered(Answer::Reply(own_ca(service, head))),
         _ => Next::Oauth(hosts.base(host)),
     }
 }
@@ -130,60 +144,60 @@ fn refused(reply: Reply) -> Next {
     Next::Answered(Answer::Reply(reply))
 }
 
-fn mcp(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
-    let principal = match bearer::principal(service, link, request.headers(), Endpoint::Mcp.into(), Endpoint::Mcp) {
+fn mcp(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Next {
+    let principal = match bearer::principal(service, link, told, Endpoint::Mcp.into(), Endpoint::Mcp) {
         Ok(principal) => principal,
         Err(challenge) => return refused(challenge),
     };
-    Next::Answered(match *request.method() {
+    Next::Answered(match head.method {
         Method::POST => return Next::Mcp(principal),
-        Method::GET => match streamable::open(service, &principal, request.headers()) {
-            Ok(Opened::Stream(stream)) => opened(service, Ok(stream), request.version()),
+        Method::GET => match streamable::open(service, &principal, told) {
+            Ok(Opened::Stream(stream)) => opened(service, Ok(stream), head.version),
             Ok(Opened::Rest(outbox)) => {
-                Answer::Stream(Opening { outbox, held: Box::new(()), version: request.version(), origin: None })
+                Answer::Stream(Opening { outbox, held: Box::new(()), version: head.version, origin: None })
             }
             Err(refusal) => Answer::Reply(refusal),
         },
         Method::HEAD => Answer::Reply(reply::events_head()),
-        Method::DELETE => Answer::Reply(streamable::delete(service, &principal, request.headers())),
+        Method::DELETE => Answer::Reply(streamable::delete(service, &principal, told)),
         _ => Answer::Reply(reply::method_not_allowed("POST, GET, DELETE")),
     })
 }
 
-fn legacy(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Answer {
-    let principal = match bearer::principal(service, link, request.headers(), Endpoint::Sse.into(), Endpoint::Sse) {
+fn legacy(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Answer {
+    let principal = match bearer::principal(service, link, told, Endpoint::Sse.into(), Endpoint::Sse) {
         Ok(principal) => principal,
         Err(challenge) => return Answer::Reply(challenge),
     };
-    match *request.method() {
-        Method::GET => opened(service, sse::open(service, &principal, request.headers()), request.version()),
+    match head.method {
+        Method::GET => opened(service, sse::open(service, &principal, told), head.version),
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),
     }
 }
 
-fn messages(service: &Rc<Service>, link: Link, request: &Request<Incoming>) -> Next {
-    match bearer::principal(service, link, request.headers(), Endpoints::ANY, Endpoint::Sse) {
-        Ok(principal) if request.method() == Method::POST => Next::Messages(principal),
+fn messages(service: &Rc<Service>, link: Link, method: &Method, told: &Told<'_>) -> Next {
+    match bearer::principal(service, link, told, Endpoints::ANY, Endpoint::Sse) {
+        Ok(principal) if method == Method::POST => Next::Messages(principal),
         Ok(_) => refused(reply::method_not_allowed("POST")),
         Err(challenge) => refused(challenge),
     }
 }
 
-fn home_page(service: &Service, host: Host<'_>, request: &Request<Incoming>) -> Reply {
-    match *request.method() {
-        Method::GET | Method::HEAD => home::page(service, host, request.headers()),
+fn home_page(service: &Service, host: Host<'_>, head: &Parts) -> Reply {
+    match head.method {
+        Method::GET | Method::HEAD => home::page(service, host, &head.headers),
         _ => reply::method_not_allowed("GET"),
     }
 }
 
 /// The certificate of the board's own CA, for computers that are to trust it.
-fn own_ca(service: &Service, request: &Request<Incoming>) -> Reply {
-    match (&*service.ca.borrow(), request.method()) {
+fn own_ca(service: &Service, head: &Parts) -> Reply {
+    match (&*service.ca.borrow(), &head.method) {
         (Some(ca), &Method::GET | &Method::HEAD) => reply::pem(ca.pem.clone()),
         (Some(_), _) => reply::method_not_allowed("GET"),
-        (None, _) => oauth::nothing(request.headers()),
+        (None, _) => oauth::nothing(&head.headers),
     }
 }
 
@@ -194,12 +208,12 @@ fn is_for_everybody(path: &str) -> bool {
 
 /// Plain HTTP where it must be TLS. A page is sent on to where it is safe; a program must be told the right address, as it
 /// would send its secrets in the clear again with each request.
-fn insecure(service: &Service, host: Host<'_>, request: &Request<Incoming>) -> Reply {
-    let headers = request.headers();
+fn insecure(service: &Service, host: Host<'_>, head: &Parts) -> Reply {
+    let headers = &head.headers;
     let origin = host.secure_origin();
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
     if is_read && reply::wants_page(headers) {
-        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         return reply::see_other(&format!("{origin}{path}"));
     }
     let what = "This board does not take plain HTTP from other computers.";
@@ -236,8 +250,7 @@ impl Drop for Held {
 }
 
 /// RFC 9110 15.5.20. Without any Host there is nothing that could be misdirected: RFC 9112 3.2 asks for 400.
-fn misdirected(request: &Request<Incoming>) -> Reply {
-    let headers = request.headers();
+fn misdirected(headers: &HeaderMap) -> Reply {
     if !headers.contains_key(HOST) {
         let what = "The request has no Host header.";
         return reply::problem(headers, StatusCode::BAD_REQUEST, "invalid_request", what, "Send one.");

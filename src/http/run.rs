@@ -14,7 +14,8 @@ use crate::http::way::Way;
 use crate::mcp::TaskWanted;
 use crate::mcp::{Caller, Fingerprint, Finished, Id, Pending, Work};
 use crate::principal::Principal;
-use crate::tool::{Arguments, Ask, Call, Fate, Handler, Line, Outcome, ToolError, Wire, Yield};
+use crate::tool::{Arguments, Ask, Call, Fate, Handler, Outcome, ToolError, Wire, Yield};
+use crate::world::Now;
 use serde_json::value::RawValue;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
@@ -34,6 +35,8 @@ pub(crate) struct Owner(pub(crate) [u8; 16]);
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
     pub(crate) principal: &'a Principal,
+    /// When he did.
+    pub(crate) now: Now,
     pub(crate) owner: Owner,
     /// The client's stream, which stays open after the answer; without one the answer gets an outbox of its own.
     pub(crate) stream: Option<&'a Rc<Outbox>>,
@@ -62,7 +65,7 @@ pub(crate) struct Calls {
 struct Running {
     owner: Owner,
     id: Id,
-    wire: Rc<Wire>,
+    wire: Rc<Wire<Way>>,
     abort: RefCell<Option<AbortHandle>>,
 }
 
@@ -107,7 +110,7 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pendin
         let busy = Err(ToolError::new(format!("The board runs {most} calls already. Try again in a moment.")));
         return Started::Done(service.engine().finish(&Finished { id: &id, work: &work, peer: &peer }, &busy));
     }
-    let way = Rc::new(Way {
+    let way = Wire::new(Way {
         service: Rc::clone(service),
         owner: asker.owner,
         outbox: asker.stream.cloned().map_or_else(OnceCell::new, OnceCell::from),
@@ -122,7 +125,6 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pendin
         #[cfg(feature = "tasks")]
         words: RefCell::default(),
     });
-    let began_ms = service.clock.now().uptime_ms;
     let redacted = work.redacted(&arguments);
     let job = Job {
         service: Rc::clone(service),
@@ -131,7 +133,7 @@ pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pendin
         redacted,
         way,
         fingerprint,
-        began_ms,
+        began_ms: asker.now.uptime_ms,
         stream: asker.stream.is_some(),
         #[cfg(feature = "tasks")]
         wanted: pending.task,
@@ -143,13 +145,12 @@ fn run(job: Job, arguments: Arguments, principal: &Principal) -> Started {
     // A client of the handshake dialect that wants a task gets one, however soon that is over.
     #[cfg(feature = "tasks")]
     let created = if job.way.peer.revision.is_stateless() { None } else { task::begin(&job, principal) };
-    let wire = Rc::new(Wire::new(Rc::clone(&job.way) as Rc<dyn Line>));
-    let outcome = begin(&job.work, arguments, principal, &job.way, &wire);
+    let outcome = begin(&job.work, arguments, principal, &job.way);
     let mut working = Working { work: outcome, way: Rc::clone(&job.way) };
     #[cfg(feature = "tasks")]
     if let Some(created) = created {
         // The client hears of its task before it hears from it.
-        go_on(job, working, wire, principal);
+        go_on(job, working, principal);
         return Started::Done(created);
     }
     // Most work is done at once: no task, no timer, no entry in the table.
@@ -160,7 +161,7 @@ fn run(job: Job, arguments: Arguments, principal: &Principal) -> Started {
     // In the stateless dialect it is the server that decides, and a call that is done at once needs no task.
     #[cfg(feature = "tasks")]
     let created = task::begin(&job, principal);
-    let outbox = go_on(job, working, wire, principal);
+    let outbox = go_on(job, working, principal);
     #[cfg(feature = "tasks")]
     if let Some(created) = created {
         return Started::Done(created);
@@ -169,9 +170,10 @@ fn run(job: Job, arguments: Arguments, principal: &Principal) -> Started {
 }
 
 /// Has work that takes time go on by itself; where its answer comes out.
-fn go_on(job: Job, working: Working, wire: Rc<Wire>, principal: &Principal) -> Rc<Outbox> {
+fn go_on(job: Job, working: Working, principal: &Principal) -> Rc<Outbox> {
     let service = Rc::clone(&job.service);
     let outbox = Rc::clone(job.way.outbox());
+    let wire = Rc::clone(&job.way);
     let running = Rc::new(Running { owner: job.owner(), id: job.id.clone(), wire, abort: RefCell::default() });
     service.calls.running.borrow_mut().push(Rc::clone(&running));
     let ending = Ending { job, running: Rc::clone(&running), principal: principal.clone(), is_told: Cell::new(false) };
@@ -180,10 +182,12 @@ fn go_on(job: Job, working: Working, wire: Rc<Wire>, principal: &Principal) -> R
     outbox
 }
 
-fn begin(work: &Work, arguments: Arguments, principal: &Principal, way: &Way, wire: &Rc<Wire>) -> Outcome {
+fn begin(work: &Work, arguments: Arguments, principal: &Principal, wire: &Rc<Wire<Way>>) -> Outcome {
     match work.handler() {
         Handler::Local(handler) => {
-            let call = Call::new(arguments, principal.clone(), way.peer.client.clone(), Rc::clone(wire));
+            let client = wire.peer.client.clone();
+            let wire: Rc<Wire> = wire.clone();
+            let call = Call::new(arguments, principal.clone(), client, wire);
             catch_unwind(AssertUnwindSafe(|| handler(call))).unwrap_or_else(|_| Box::pin(async { Err(failed()) }))
         }
         Handler::Blocking(handler) => {
@@ -197,7 +201,7 @@ fn begin(work: &Work, arguments: Arguments, principal: &Principal, way: &Way, wi
 /// A piece of work, whose panic is its own: nobody else's call ends with it.
 struct Working {
     work: Outcome,
-    way: Rc<Way>,
+    way: Rc<Wire<Way>>,
 }
 
 /// How work ended, or why it cannot go on.
@@ -245,7 +249,7 @@ struct Job {
     work: Work,
     /// With what, as the audit shows it.
     redacted: Option<Box<RawValue>>,
-    way: Rc<Way>,
+    way: Rc<Wire<Way>>,
     fingerprint: Fingerprint,
     began_ms: u64,
     /// Whether the answer goes to a stream that stays open.
@@ -300,7 +304,7 @@ impl Job {
     }
 
     fn record(&self, principal: &Principal, fate: Fate) {
-        let now_ms = self.service.clock.now().uptime_ms;
+        let now_ms = self.service.clock.uptime_ms();
         let ms = now_ms.saturating_sub(self.began_ms);
         let (subject, client, tool) = (principal.subject.as_str(), principal.client, self.work.name());
         let (arguments, effect) = (self.redacted.as_deref(), self.work.effect());

@@ -5,6 +5,7 @@ use crate::http::event::{Event, Outbox, Reader};
 use crate::http::reply::{self, Reply};
 use crate::http::run::{self, Asker, Started};
 use crate::http::stream::{Name, Stream};
+use crate::http::told::Told;
 use crate::http::{Link, Service, bearer, body, streamable};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Error, Message, Peer};
@@ -15,7 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Buf, Bytes};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use hyper::{Request, StatusCode, Version};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::Pin;
@@ -28,36 +30,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// A client that has lost its stream comes back without a new `initialize`. What it can do is forgotten, but the revision
 /// that was agreed on it says in a header.
-pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Rc<Stream>, Reply> {
+pub(crate) fn open(service: &Service, principal: &Principal, told: &Told<'_>) -> Result<Rc<Stream>, Reply> {
     let id: [u8; 16] = service.world().bytes();
     let stream = service.streams.open(Name::Sse(id), principal, service.authority.epoch()).map_err(reply::busy)?;
-    if let Ok(Some(revision)) = streamable::revision(headers) {
+    if let Ok(Some(revision)) = streamable::revision(told) {
         stream.peer.replace(Peer::stranger(revision));
     }
     stream.outbox.push(Event::Endpoint(format!("/messages?session={}", URL_SAFE_NO_PAD.encode(id))));
     Ok(stream)
 }
 
-/// `POST /messages?session=…`: 202 at once; the answer comes on the stream.
-pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
+/// `POST /messages?session=…`: 202 at once, where this says nothing else; the answer comes on the stream.
+pub(crate) async fn post(
+    service: &Rc<Service>,
+    principal: &Principal,
+    link: Link,
+    (head, told): (&Parts, &Told<'_>),
+    body: Incoming,
+) -> Option<Reply> {
     let stream = session_id(head.uri.query()).and_then(|id| service.streams.find(Name::Sse(id), principal));
     let Some(stream) = stream else {
-        return reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found());
+        return Some(reply::rpc_error(StatusCode::NOT_FOUND, &Error::session_not_found()));
     };
-    if !streamable::is_json(&head.headers) {
-        return streamable::unsupported(&head.headers);
+    if !streamable::is_json(told.content_type) {
+        return Some(streamable::unsupported(&head.headers));
     }
     let body = match body::read(body, service.config().limits.body_bytes).await {
         Ok(body) => body,
-        Err(fault) => return streamable::unread(service, &head.headers, fault),
+        Err(fault) => return Some(streamable::unread(service, &head.headers, fault)),
     };
-    let refusal = match mcp::read(&body) {
+    match mcp::read(&body) {
         Ok(Body::One(message)) => one(service, principal, (link, &head.headers), &stream, message),
         Ok(Body::Batch(messages)) if stream.peer.borrow().revision.has_batches() => {
             let messages = match mcp::read_batch(&messages) {
                 Ok(messages) => messages,
-                Err(error) => return reply::rpc_error(StatusCode::BAD_REQUEST, &error),
+                Err(error) => return Some(reply::rpc_error(StatusCode::BAD_REQUEST, &error)),
             };
             for message in messages {
                 match message {
@@ -70,8 +77,7 @@ pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Lin
         }
         Ok(Body::Batch(_)) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches())),
         Err(error) => Some(reply::rpc_error(StatusCode::BAD_REQUEST, &error)),
-    };
-    refusal.unwrap_or_else(|| reply::accepted_in(head.headers))
+    }
 }
 
 /// Does what a message asks for; what answers it, where that is not the stream alone.
@@ -111,13 +117,27 @@ fn one(
         }
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
-            let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
+            let asker = Asker {
+                principal,
+                now: world.now,
+                owner,
+                stream: Some(&stream.outbox),
+                reads_events: true,
+                can_come_back: false,
+            };
             if let Started::Done(answer) = run::task::act(service, asker, action) {
                 say(answer);
             }
         }
         Action::Run(pending) => {
-            let asker = Asker { principal, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
+            let asker = Asker {
+                principal,
+                now: world.now,
+                owner,
+                stream: Some(&stream.outbox),
+                reads_events: true,
+                can_come_back: false,
+            };
             if let Started::Done(answer) = run::start(service, asker, pending) {
                 say(answer);
             }

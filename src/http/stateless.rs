@@ -4,11 +4,13 @@ use crate::http::event::Outbox;
 use crate::http::reply::{self, Reply};
 use crate::http::route::{Answer, Opening};
 use crate::http::run::{self, Asker, Owner, Started};
-use crate::http::streamable::{self, PROTOCOL_VERSION};
+use crate::http::streamable;
+use crate::http::told::{Field, Told};
 use crate::http::{Link, Service, bearer};
 use crate::mcp::{self, Action, Caller, Error, Headers, Id, Message, Peer, Pending, Subscription};
 use crate::oauth::Endpoint;
 use crate::principal::Principal;
+use crate::world::Now;
 use hyper::header::{AsHeaderName, HeaderMap, HeaderName};
 use hyper::{StatusCode, Version};
 use std::rc::Rc;
@@ -17,26 +19,23 @@ const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What the dialect looks at. Without its revision, the other headers say nothing.
-pub(crate) fn headers(headers: &HeaderMap) -> Headers<'_> {
-    let told = Headers { version: only(headers, &PROTOCOL_VERSION), ..Headers::default() };
-    if told.are_stateless() { Headers { method: only(headers, &METHOD), name: only(headers, &NAME), ..told } } else { told }
+pub(crate) fn headers<'a>(told: &Told<'a>) -> Headers<'a> {
+    let headers = Headers { version: told.revision.text(), ..Headers::default() };
+    if !headers.are_stateless() {
+        return headers;
+    }
+    Headers { method: only(told.headers, &METHOD), name: only(told.headers, &NAME), ..headers }
 }
 
-/// What a header says. One that comes twice, or that is no text, says something that no body does: a proxy may have gone by
-/// the other one.
+/// What a header says that is looked up; see [`Field::text`].
 pub(crate) fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    const NOTHING: &str = "\0";
     let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    match (value.to_str(), values.next()) {
-        (Ok(value), None) => Some(value.trim()),
-        _ => Some(NOTHING),
-    }
+    Field { first: values.next(), is_repeated: values.next().is_some() }.text()
 }
 
 /// The answer to a request that is refused before its id is known.
 pub(crate) fn refusal(headers: &HeaderMap, status: StatusCode, error: &Error) -> Reply {
-    let is_stateless = self::headers(headers).are_stateless();
+    let is_stateless = self::headers(&Told::read(headers)).are_stateless();
     let json = if is_stateless { mcp::error_without_null(None, error) } else { mcp::error(None, error) };
     reply::json(status, json)
 }
@@ -53,7 +52,7 @@ pub(crate) fn refused(message: &Message<'_>, error: &Error) -> Reply {
 /// What of a request's head its answer depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) told: &'a Told<'a>,
     pub(crate) version: Version,
     pub(crate) link: Link,
 }
@@ -66,14 +65,16 @@ pub(crate) async fn post(
     mut peer: Peer,
     message: Message<'_>,
 ) -> Answer {
-    let header = |name: &str| only(from.headers, name);
-    let caller = Caller { principal, now: service.world().now, header: Some(&header) };
+    let header = |name: &str| only(from.told.headers, name);
+    let now = service.world().now;
+    let caller = Caller { principal, now, header: Some(&header) };
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
-        Action::Run(pending) => call(service, principal, from, pending).await,
+        Action::Run(pending) => call(service, (principal, now), from, pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
-            let asker = Asker { principal, owner: service.next_owner(), stream: None, reads_events: false, can_come_back: false };
+            let owner = service.next_owner();
+            let asker = Asker { principal, now, owner, stream: None, reads_events: false, can_come_back: false };
             match run::task::act(service, asker, action) {
                 Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
                 Started::Going(outbox) => Answer::Reply(reply::events(&outbox)),
@@ -81,7 +82,7 @@ pub(crate) async fn post(
         }
         Action::Listen(subscription) => listen(service, principal, from.version, *subscription),
         Action::Forbid { id, scope } => {
-            Answer::Reply(bearer::forbidden(service, from.link, from.headers, Endpoint::Mcp, &id, &scope))
+            Answer::Reply(bearer::forbidden(service, from.link, from.told.headers, Endpoint::Mcp, &id, &scope))
         }
         // To give a call up, a client closes its stream; there is nothing else that it could say.
         _ => Answer::Reply(reply::empty(StatusCode::ACCEPTED)),
@@ -90,11 +91,11 @@ pub(crate) async fn post(
 
 /// An answer that takes time goes out on a socket of its own, so that the end of the connection is noticed: in this
 /// dialect it gives the call up.
-async fn call(service: &Rc<Service>, principal: &Principal, from: Head<'_>, pending: Box<Pending>) -> Answer {
-    let reads_events = streamable::reads_events(from.headers);
+async fn call(service: &Rc<Service>, (principal, now): (&Principal, Now), from: Head<'_>, pending: Box<Pending>) -> Answer {
+    let reads_events = streamable::reads_events(from.told);
     let owner = service.next_owner();
     let id = pending.id.clone();
-    let asker = Asker { principal, owner, stream: None, reads_events, can_come_back: false };
+    let asker = Asker { principal, now, owner, stream: None, reads_events, can_come_back: false };
     match run::start(service, asker, pending) {
         Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
         Started::Going(outbox) if outbox.is_closed() => Answer::Reply(reply::events(&outbox)),

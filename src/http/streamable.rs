@@ -7,6 +7,7 @@ use crate::http::route::Answer;
 use crate::http::run::{self, Asker, Owner, Started};
 use crate::http::stateless::Head;
 use crate::http::stream::{Name, Stream};
+use crate::http::told::{Field, Told};
 use crate::http::{Link, Service, bearer, stateless};
 use crate::limits;
 use crate::mcp::{self, Action, Body, Caller, Dialect, Error, Message, Peer, Pending, Revision, Session};
@@ -14,9 +15,10 @@ use crate::oauth::Endpoint;
 use crate::principal::Principal;
 use crate::world::{Now, World};
 use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 
@@ -24,14 +26,12 @@ use std::rc::Rc;
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Names the last event that a client has read.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Names the revision of a request.
-pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// Who posts, as far as the headers tell.
 struct Client<'a> {
     principal: &'a Principal,
     link: Link,
-    headers: &'a HeaderMap,
+    told: &'a Told<'a>,
     session: Option<Session>,
     peer: Peer,
     reads_events: bool,
@@ -45,7 +45,7 @@ impl Client<'_> {
 
     fn asker(&self) -> Asker<'_> {
         let (reads_events, can_come_back) = (self.reads_events, self.can_come_back());
-        Asker { principal: self.principal, owner: self.owner(), stream: None, reads_events, can_come_back }
+        Asker { principal: self.principal, now: self.now, owner: self.owner(), stream: None, reads_events, can_come_back }
     }
 
     fn can_come_back(&self) -> bool {
@@ -54,58 +54,56 @@ impl Client<'_> {
 }
 
 /// `POST /mcp`: one message of either dialect, or a batch of them from a peer of 2025-03-26.
-pub(crate) async fn post(service: &Rc<Service>, principal: &Principal, link: Link, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
+pub(crate) async fn post(
+    service: &Rc<Service>,
+    principal: &Principal,
+    link: Link,
+    (head, told): (&Parts, &Told<'_>),
+    body: Incoming,
+) -> Said {
     let headers = &head.headers;
-    if !is_json(headers) {
-        return Answer::Reply(unsupported(headers));
+    if !is_json(told.content_type) {
+        return Said::reply(unsupported(headers));
     }
     let body = match body::read(body, service.config().limits.body_bytes).await {
         Ok(body) => body,
-        Err(fault) => return Answer::Reply(unread(service, headers, fault)),
+        Err(fault) => return Said::reply(unread(service, headers, fault)),
     };
     let message = match mcp::read(&body) {
         Ok(Body::One(message)) => message,
-        Ok(Body::Batch(messages)) => return Answer::Reply(batch(service, principal, link, headers, &messages).await),
-        Err(error) => return Answer::Reply(stateless::refusal(headers, StatusCode::BAD_REQUEST, &error)),
+        Ok(Body::Batch(messages)) => return Said::reply(batch(service, principal, link, told, &messages).await),
+        Err(error) => return Said::reply(stateless::refusal(headers, StatusCode::BAD_REQUEST, &error)),
     };
-    let told = stateless::headers(headers);
-    match mcp::dialect(&message, &told) {
+    match mcp::dialect(&message, &stateless::headers(told)) {
         Ok(Dialect::Stateless(envelope)) => {
             let peer = Peer::stateless(envelope);
-            stateless::post(service, principal, Head { headers, version: head.version, link }, peer, message).await
+            let head = Head { told, version: head.version, link };
+            Said::Answer(stateless::post(service, principal, head, peer, message).await)
         }
-        Ok(Dialect::Handshake) => {
-            let answer = match client(service, principal, link, (headers, told.version)) {
-                Ok(client) => one(service, &client, message).await,
-                Err(refusal) => Said::Reply(refusal),
-            };
-            Answer::Reply(answer.reply(head.headers))
-        }
-        Err(error) => Answer::Reply(stateless::refused(&message, &error)),
+        Ok(Dialect::Handshake) => match client(service, principal, link, told) {
+            Ok(client) => one(service, &client, message).await,
+            Err(refusal) => Said::reply(refusal),
+        },
+        Err(error) => Said::reply(stateless::refused(&message, &error)),
     }
 }
 
 /// What a message leads to.
-enum Said {
+pub(crate) enum Said {
     /// JSON with a 200, as most of the time.
     Json(Vec<u8>),
     /// Anything else.
-    Reply(Reply),
+    Answer(Answer),
 }
 
 impl Said {
-    /// The reply, in the header map of the request where that will do.
-    fn reply(self, headers: HeaderMap) -> Reply {
-        match self {
-            Said::Json(json) => reply::json_in(headers, json),
-            Said::Reply(reply) => reply,
-        }
+    fn reply(reply: Reply) -> Self {
+        Said::Answer(Answer::Reply(reply))
     }
 }
 
 /// Whether the client reads events in an answer to POST.
-pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
+pub(crate) fn reads_events(told: &Told<'_>) -> bool {
     const EVENTS: &[u8] = b"text/event-stream";
     let is_events = |range: &[u8]| {
         let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -113,20 +111,18 @@ pub(crate) fn reads_events(headers: &HeaderMap) -> bool {
     };
     // All clients of note name it last.
     let has_events = |accept: &[u8]| accept.ends_with(EVENTS) || accept.split(|byte| *byte == b',').any(is_events);
-    headers.get_all(ACCEPT).iter().any(|accept| has_events(accept.as_bytes()))
+    match told.accept {
+        Field { is_repeated: true, .. } => told.headers.get_all(ACCEPT).iter().any(|accept| has_events(accept.as_bytes())),
+        Field { first, .. } => first.is_some_and(|accept| has_events(accept.as_bytes())),
+    }
 }
 
-fn client<'a>(
-    service: &Service,
-    principal: &'a Principal,
-    link: Link,
-    (headers, version): (&'a HeaderMap, Option<&str>),
-) -> Result<Client<'a>, Reply> {
+fn client<'a>(service: &Service, principal: &'a Principal, link: Link, told: &'a Told<'a>) -> Result<Client<'a>, Reply> {
     let world = service.world();
-    let session = session(service, &world, principal, headers)?;
-    let revision = version.map(named).transpose()?.unwrap_or(Revision::UNNAMED);
+    let session = session(service, &world, principal, told)?;
+    let revision = told.revision.text().map(named).transpose()?.unwrap_or(Revision::UNNAMED);
     let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
-    Ok(Client { principal, link, headers, session, peer, reads_events: reads_events(headers), now: world.now })
+    Ok(Client { principal, link, told, session, peer, reads_events: reads_events(told), now: world.now })
 }
 
 async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Said {
@@ -134,15 +130,15 @@ async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -
     let caller = Caller { principal: client.principal, now: client.now, header: None };
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(200, answer) => Said::Json(answer),
-        Action::Reply(status, answer) => Said::Reply(reply::json(status_code(status), answer)),
-        Action::Open(answer) => Said::Reply(welcome(service, client, peer, answer)),
+        Action::Reply(status, answer) => Said::reply(reply::json(status_code(status), answer)),
+        Action::Open(answer) => Said::reply(welcome(service, client, peer, answer)),
         Action::Run(pending) => call(service, client, pending).await,
         #[cfg(feature = "tasks")]
         Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
         Action::Forbid { id, scope } => {
-            Said::Reply(bearer::forbidden(service, client.link, client.headers, Endpoint::Mcp, &id, &scope))
+            Said::reply(bearer::forbidden(service, client.link, client.told.headers, Endpoint::Mcp, &id, &scope))
         }
-        other => settle(service, client, other).map_or_else(|| Said::Reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
+        other => settle(service, client, other).map_or_else(|| Said::reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
     }
 }
 
@@ -193,7 +189,7 @@ async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Box<Pending>)
 }
 
 async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Said {
-    Said::Reply(match started {
+    Said::reply(match started {
         Started::Done(answer) => return Said::Json(answer),
         Started::Going(outbox) if client.reads_events => slow_answer(service, outbox).await,
         Started::Going(outbox) => match last_message(&outbox).await {
@@ -228,12 +224,11 @@ async fn last_message(outbox: &Outbox) -> Option<Bytes> {
 }
 
 /// All messages of a batch begin at once; their answers go back together (MCP 2025-03-26, basic/transports).
-async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, headers: &HeaderMap, messages: &[&RawValue]) -> Reply {
-    let told = stateless::headers(headers);
-    if told.are_stateless() {
-        return stateless::refusal(headers, StatusCode::BAD_REQUEST, &Error::no_batches());
+async fn batch(service: &Rc<Service>, principal: &Principal, link: Link, told: &Told<'_>, messages: &[&RawValue]) -> Reply {
+    if stateless::headers(told).are_stateless() {
+        return stateless::refusal(told.headers, StatusCode::BAD_REQUEST, &Error::no_batches());
     }
-    let client = match client(service, principal, link, (headers, told.version)) {
+    let client = match client(service, principal, link, told) {
         Ok(client) if client.peer.revision.has_batches() => Client { reads_events: false, ..client },
         Ok(_) => return reply::rpc_error(StatusCode::BAD_REQUEST, &Error::no_batches()),
         Err(refusal) => return refusal,
@@ -283,8 +278,9 @@ pub(crate) enum Opened {
 }
 
 /// `GET /mcp`: a stream, for which the caller takes the socket over.
-pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap) -> Result<Opened, Reply> {
-    if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
+pub(crate) fn open(service: &Service, principal: &Principal, told: &Told<'_>) -> Result<Opened, Reply> {
+    let headers = told.headers;
+    if told.revision.text() == Some(Revision::V2026_07_28.as_str()) {
         return Err(reply::method_not_allowed("POST"));
     }
     let accepts = headers
@@ -295,8 +291,8 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
         let error = Error::transport("Not acceptable: the answer to GET is text/event-stream");
         return Err(reply::rpc_error(StatusCode::NOT_ACCEPTABLE, &error));
     }
-    revision(headers)?;
-    let session = session(service, &service.world(), principal, headers)?.ok_or_else(no_session)?;
+    revision(told)?;
+    let session = session(service, &service.world(), principal, told)?.ok_or_else(no_session)?;
     let name = Name::Mcp(session.nonce);
     if let Some(id) = headers.get(LAST_EVENT_ID) {
         // Only answers have ids. Where nothing is left of one, because it was had, given up or forgotten, a stream would make
@@ -310,11 +306,11 @@ pub(crate) fn open(service: &Service, principal: &Principal, headers: &HeaderMap
 }
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
-pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderMap) -> Reply {
-    if stateless::only(headers, &PROTOCOL_VERSION) == Some(Revision::V2026_07_28.as_str()) {
+pub(crate) fn delete(service: &Service, principal: &Principal, told: &Told<'_>) -> Reply {
+    if told.revision.text() == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
-    let session = revision(headers).and_then(|_| session(service, &service.world(), principal, headers)?.ok_or_else(no_session));
+    let session = revision(told).and_then(|_| session(service, &service.world(), principal, told)?.ok_or_else(no_session));
     match session {
         Ok(session) => {
             service.end_session(session.nonce);
@@ -325,10 +321,11 @@ pub(crate) fn delete(service: &Service, principal: &Principal, headers: &HeaderM
 }
 
 /// The session that a request names. 404 tells a client to initialize anew; anything else would leave it stranded.
-fn session(service: &Service, world: &World<'_>, principal: &Principal, headers: &HeaderMap) -> Result<Option<Session>, Reply> {
-    let mut ids = headers.get_all(&SESSION_ID).iter().map(HeaderValue::as_bytes);
-    let Some(id) = ids.next() else { return Ok(None) };
-    let id = Some(id.trim_ascii()).filter(|_| ids.next().is_none());
+fn session(service: &Service, world: &World<'_>, principal: &Principal, told: &Told<'_>) -> Result<Option<Session>, Reply> {
+    if told.session.first.is_none() {
+        return Ok(None);
+    }
+    let id = told.session.only().map(|id| id.as_bytes().trim_ascii());
     let session = id.and_then(|id| Session::read(world, &service.keys(), id, principal));
     match session.filter(|session| !service.is_ended(session.nonce)) {
         Some(session) => Ok(Some(session)),
@@ -342,8 +339,8 @@ fn no_session() -> Reply {
 }
 
 /// The revision that a request names; one that names none is left to its session.
-pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Reply> {
-    stateless::only(headers, &PROTOCOL_VERSION).map(named).transpose()
+pub(crate) fn revision(told: &Told<'_>) -> Result<Option<Revision>, Reply> {
+    told.revision.text().map(named).transpose()
 }
 
 fn named(version: &str) -> Result<Revision, Reply> {
@@ -356,9 +353,8 @@ fn named(version: &str) -> Result<Revision, Reply> {
 }
 
 /// Whether the body says that it is JSON, and nothing else besides.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-    let kind = kinds.next().filter(|_| kinds.next().is_none()).map(HeaderValue::as_bytes).unwrap_or_default();
+pub(crate) fn is_json(content_type: Field<'_>) -> bool {
+    let kind = content_type.only().map(HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
     kind == b"application/json" || kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
@@ -385,7 +381,8 @@ mod tests {
 
     #[test]
     fn events_are_read_by_who_names_their_type_wherever_it_stands() {
-        let reads = |accept: &'static str| reads_events(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]));
+        let reads =
+            |accept: &'static str| reads_events(&Told::read(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))])));
         for accept in [
             "application/json, text/event-stream",
             "text/event-stream",
@@ -397,6 +394,6 @@ mod tests {
         for accept in ["application/json", "text/event-streams", "text/event-stream-x, application/json", "*/*", ""] {
             assert!(!reads(accept), "{accept}");
         }
-        assert!(!reads_events(&HeaderMap::new()));
+        assert!(!reads_events(&Told::read(&HeaderMap::new())));
     }
 }

@@ -23,15 +23,20 @@ impl Token {
             #[serde(borrow, default, rename = "_meta")]
             meta: Option<&'a RawValue>,
         }
+        // Most requests hold none, and need not be read once more for it.
+        let params = params.filter(|params| params.get().contains("progressToken"))?;
+        let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
+        Token::within(params.meta)
+    }
+
+    /// The same where `_meta` was read already.
+    pub(super) fn within(meta: Option<&RawValue>) -> Option<Token> {
         #[derive(Deserialize)]
         struct Meta<'a> {
             #[serde(borrow, default, rename = "progressToken")]
             progress_token: Option<&'a RawValue>,
         }
-        // Most requests hold none, and need not be read once more for it.
-        let params = params.filter(|params| params.get().contains("progressToken"))?;
-        let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
-        let meta: Meta<'_> = serde_json::from_str(params.meta?.get()).ok()?;
+        let meta: Meta<'_> = serde_json::from_str(meta?.get()).ok()?;
         Token::parse(meta.progress_token?.get())
     }
 

@@ -75,7 +75,8 @@ impl Engine {
         }
         match tool.read(params.arguments) {
             Ok(arguments) => {
-                let action = self.run(peer, caller, request, Work::Tool(tool.clone()), arguments);
+                let progress = Token::within(params.meta);
+                let action = self.run(peer, caller, request, (Work::Tool(tool.clone()), progress), arguments);
                 #[cfg(feature = "tasks")]
                 let action = action.map(|action| action.with_task(task));
                 action
@@ -95,7 +96,8 @@ impl Engine {
         }
         let names = resource.about.uri.names().map(str::to_owned).chain(["uri".to_owned()]).collect();
         let values = values.into_iter().map(Value::String).chain([Value::String(uri.into_owned())]).collect();
-        self.run(peer, caller, request, Work::Resource(resource.clone()), Arguments::new(names, values))
+        let work = (Work::Resource(resource.clone()), Token::of(request.params));
+        self.run(peer, caller, request, work, Arguments::new(names, values))
     }
 
     pub(super) fn get(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
@@ -107,7 +109,7 @@ impl Engine {
             return Ok(Action::Forbid { id: request.id.clone(), scope: prompt.scope().to_owned() });
         }
         let arguments = params.fill(prompt)?;
-        self.run(peer, caller, request, Work::Prompt(prompt.clone()), arguments)
+        self.run(peer, caller, request, (Work::Prompt(prompt.clone()), Token::of(request.params)), arguments)
     }
 
     pub(super) fn run(
@@ -115,7 +117,7 @@ impl Engine {
         peer: &Peer,
         caller: Caller<'_>,
         request: &Request<'_>,
-        work: Work,
+        (work, progress): (Work, Option<Token>),
         arguments: Arguments,
     ) -> Result<Action, Error> {
         let (fingerprint, answers) = if peer.revision.is_stateless() {
@@ -125,7 +127,6 @@ impl Engine {
         } else {
             (Fingerprint::default(), Answers::new())
         };
-        let progress = Token::of(request.params);
         let (id, peer) = (request.id.clone(), peer.clone());
         Ok(Action::Run(Box::new(Pending {
             id,

@@ -89,6 +89,8 @@ pub(super) struct CallParams<'a> {
     pub(super) name: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta")]
+    pub(super) meta: Option<&'a RawValue>,
 }
 
 pub(super) fn read_call(params: Option<&RawValue>) -> Result<CallParams<'_>, Error> {

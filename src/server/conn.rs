@@ -56,9 +56,11 @@ where
     let mut connection = Box::pin(builder(service).serve_connection(io, service_fn(answer)));
     let mut over = pin!(stop.last_call());
     let mut too_slow = pin!(pace.too_slow(Duration::from_secs(limits::HEAD_SECS)));
-    let mut is_over = false;
+    let (mut is_over, mut will_wake) = (false, false);
     let is_taken = poll_fn(|context| {
-        if !is_over && over.as_mut().poll(context).is_ready() {
+        // Polled once, this task is woken by the stop: until then there is nothing to hear.
+        let may_be_over = !is_over && (stop.has_begun() || !std::mem::replace(&mut will_wake, true));
+        if may_be_over && over.as_mut().poll(context).is_ready() {
             is_over = true;
             // It ends at once where nothing is going on.
             connection.as_mut().graceful_shutdown();

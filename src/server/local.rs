@@ -52,7 +52,7 @@ impl Local {
         let runtime = super::runtime().map_err(super::unstarted)?;
         Ok(runtime.block_on(async {
             let done = {
-                let (mut given_up, mut running) = (pin!(ctrl_c()), pin!(self.run(name, arguments, Rc::new(line))));
+                let (mut given_up, mut running) = (pin!(ctrl_c()), pin!(self.run(name, arguments, Wire::new(line))));
                 let first = poll_fn(|context| match given_up.as_mut().poll(context) {
                     Poll::Ready(_) => Poll::Ready(Err(ToolError::new("It was given up."))),
                     Poll::Pending => running.as_mut().poll(context),
@@ -64,14 +64,14 @@ impl Local {
         }))
     }
 
-    async fn run(&self, name: &str, arguments: &RawValue, line: Rc<dyn Line>) -> Result<Output, ToolError> {
+    async fn run(&self, name: &str, arguments: &RawValue, wire: Rc<Wire>) -> Result<Output, ToolError> {
         let tool = self.catalog.find(name).ok_or_else(|| ToolError::new(format!("There is no tool `{name}`.")))?;
         let arguments = tool.read(Some(arguments))?;
         let outcome = async {
             match tool.handler() {
                 Handler::Local(handler) => {
                     let principal = Principal::anonymous(Scopes::none());
-                    handler(Call::new(arguments, principal, Client::default(), Rc::new(Wire::new(line)))).await
+                    handler(Call::new(arguments, principal, Client::default(), wire)).await
                 }
                 Handler::Blocking(handler) => {
                     let handler = Arc::clone(handler);

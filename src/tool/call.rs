@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -163,19 +164,43 @@ pub(crate) trait Line {
     fn release(&self) {}
 }
 
-/// The state that a call shares with the server that runs it.
-#[derive(Default)]
-pub(crate) struct Wire {
-    line: Option<Rc<dyn Line>>,
+/// The state that a call shares with the server that runs it, and the way back in the same block.
+pub(crate) struct Wire<L: ?Sized = dyn Line> {
     is_cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    line: L,
 }
 
-impl Wire {
-    pub(crate) fn new(line: Rc<dyn Line>) -> Self {
-        Wire { line: Some(line), ..Wire::default() }
+impl<L> Wire<L> {
+    pub(crate) fn new(line: L) -> Rc<Self> {
+        Rc::new(Wire { is_cancelled: Cell::new(false), waker: RefCell::new(None), line })
     }
+}
 
+impl<L: ?Sized> Deref for Wire<L> {
+    type Target = L;
+
+    fn deref(&self) -> &L {
+        &self.line
+    }
+}
+
+/// Where nobody is at the other end, as in tests.
+#[cfg(test)]
+pub(crate) struct Nobody;
+
+#[cfg(test)]
+impl Line for Nobody {
+    fn progress(&self, _: Progress<'_>) {}
+
+    fn log(&self, _: Level, _: Option<&str>, _: &Value) {}
+
+    fn ask(&self, _: &str, _: &Ask) -> Result<Rc<Slot>, AskError> {
+        Err(AskError::Unsupported)
+    }
+}
+
+impl<L: ?Sized> Wire<L> {
     /// Whether nobody waits for the call any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.is_cancelled.get()
@@ -195,7 +220,7 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl<L: ?Sized> fmt::Debug for Wire<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").field("is_cancelled", &self.is_cancelled).finish_non_exhaustive()
     }
@@ -240,9 +265,7 @@ impl Call {
 
     /// Tells the caller how far the call has got, if he asked to be told; costs nothing if he did not.
     pub fn progress<N: Into<f64>>(&self, progress: N, total: Option<N>, message: Option<&str>) {
-        if let Some(line) = &self.wire.line {
-            line.progress(Progress { progress: progress.into(), total: total.map(Into::into), message });
-        }
+        self.wire.progress(Progress { progress: progress.into(), total: total.map(Into::into), message });
     }
 
     /// Sends the caller a line for his log, if he wants any of this level (MCP 2025-11-25, server/utilities/logging).
@@ -252,9 +275,7 @@ impl Call {
 
     /// The same, in the name of a part of the program.
     pub fn log_as(&self, logger: Option<&str>, level: Level, data: impl Into<Value>) {
-        if let Some(line) = &self.wire.line {
-            line.log(level, logger, &data.into());
-        }
+        self.wire.log(level, logger, &data.into());
     }
 
     /// Whether the caller has given the call up.
@@ -281,14 +302,12 @@ impl Call {
     /// takes so long that holding a connection is a waste (MCP 2025-11-25, SSE polling); nothing happens with clients that
     /// cannot come back.
     pub fn release(&self) {
-        if let Some(line) = &self.wire.line {
-            line.release();
-        }
+        self.wire.release();
     }
 
     /// Puts a question to whoever calls.
     pub(super) fn ask(&self, key: &str, ask: &Ask) -> Result<Rc<Slot>, AskError> {
-        self.wire.line.as_ref().ok_or(AskError::Unsupported)?.ask(key, ask)
+        self.wire.ask(key, ask)
     }
 }
 
@@ -363,12 +382,12 @@ mod tests {
 
     #[test]
     fn a_call_without_a_listener_reports_nothing_and_hears_of_its_cancellation() {
-        let wire = Rc::new(Wire::default());
+        let wire = Wire::new(Nobody);
         let call = Call::new(
             read(r#"{"times":2}"#).unwrap(),
             Principal::anonymous(crate::principal::Scopes::none()),
             Client::default(),
-            Rc::clone(&wire),
+            wire.clone(),
         );
         call.progress(1, Some(2), None);
         let mut cancelled = std::pin::pin!(call.cancelled());

@@ -27,6 +27,8 @@ mod task;
 pub use arg::{Arg, Kind};
 pub use ask::{Answer, Form, Root, Sample, Sampled};
 pub(crate) use ask::{Ask, AskError, Need, Slot};
+#[cfg(test)]
+pub(crate) use call::Nobody;
 pub use call::{Arguments, Call, Progress};
 pub(crate) use call::{Line, Wire};
 pub use catalog::{Catalog, Scope};

@@ -7,7 +7,7 @@ use crate::approval::{self, Approvals};
 use crate::config::{Config, Confirm, Gpio};
 use crate::limits;
 use crate::principal::{Principal, Scopes};
-use crate::tool::{Call, Catalog, Change, Changes, Client, Handler, Output, Tool, ToolError, Wire, Yield};
+use crate::tool::{Call, Catalog, Change, Changes, Client, Handler, Nobody, Output, Tool, ToolError, Wire, Yield};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -47,7 +47,7 @@ impl Board {
     async fn call(&self, name: &str, arguments: Value) -> Result<Output, ToolError> {
         let tool = self.catalog.find(name).unwrap();
         let arguments = tool.read(Some(&to_raw_value(&arguments).unwrap()))?;
-        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Rc::<Wire>::default());
+        let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
         let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
         match handler(call).await? {
             Yield::Output(output) => {
@@ -246,7 +246,7 @@ fn behind_button(button: &str, approvals: &Rc<Approvals>) -> (Tool, Rc<Cell<u32>
 }
 
 async fn called(tool: &Tool) -> Result<Yield, ToolError> {
-    let call = Call::new(tool.read(None)?, Principal::anonymous(Scopes::none()), Client::default(), Rc::<Wire>::default());
+    let call = Call::new(tool.read(None)?, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
     let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
     handler(call).await
 }

@@ -11,7 +11,7 @@ use crate::http::way::Way;
 use crate::limits;
 use crate::mcp::{self, Answers, Error, Finished, Id, TaskAction, TaskId, TaskWanted};
 use crate::principal::Principal;
-use crate::tool::{Ask, AskError, Level, Need, Progress, Slot};
+use crate::tool::{Ask, AskError, Level, Need, Progress, Slot, Wire};
 use bytes::Bytes;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// What the edge holds of tasks: the calls that go on, and who waits for their end.
 #[derive(Default)]
 pub(super) struct Tasks {
-    ways: RefCell<Vec<Weak<Way>>>,
+    ways: RefCell<Vec<Weak<Wire<Way>>>>,
     waiters: RefCell<Vec<Waiter>>,
 }
 
@@ -51,8 +51,8 @@ impl Waiter {
 }
 
 impl Tasks {
-    fn way(&self, task: TaskId) -> Option<Rc<Way>> {
-        let is_it = |way: &Rc<Way>| way.task.get().is_some_and(|line| line.id == task);
+    fn way(&self, task: TaskId) -> Option<Rc<Wire<Way>>> {
+        let is_it = |way: &Rc<Wire<Way>>| way.task.get().is_some_and(|line| line.id == task);
         self.ways.borrow().iter().filter_map(Weak::upgrade).find(is_it)
     }
 
