@@ -355,8 +355,8 @@ fn named(version: &str) -> Result<Revision, Reply> {
 /// Whether the body says that it is JSON, and nothing else besides.
 pub(crate) fn is_json(content_type: Field<'_>) -> bool {
     let kind = content_type.only().map(HeaderValue::as_bytes).unwrap_or_default();
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    kind == b"application/json" || kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    let bare = || kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    kind == b"application/json" || bare().eq_ignore_ascii_case(b"application/json")
 }
 
 pub(crate) fn unsupported(headers: &HeaderMap) -> Reply {
