@@ -525,6 +525,44 @@ mod tests {
     }
 
     #[test]
+    fn however_long_names_are_a_page_has_no_more_bytes_than_it_may() {
+        let name = || "\"".repeat(crate::limits::CLIENT_NAME_BYTES);
+        let client = ClientRow {
+            name: name(),
+            tag: "9f86d081884c7d65".to_owned(),
+            subject: name(),
+            scopes: "math system:read services:restart".to_owned(),
+            seen: "3 min ago".to_owned(),
+            is_revoked: false,
+        };
+        let call = CallRow { tool: name(), subject: name(), client: name(), ..sample_calls()[0].clone() };
+        let event = EventRow { json: "\"".repeat(crate::limits::TAIL_BYTES), ago: "3 min ago".to_owned(), count: 2 };
+        let calls = vec![call; crate::limits::CALLS_SHOWN];
+        let page = owner(&OwnerPage {
+            board: &name(),
+            subject: &name(),
+            is_owner: true,
+            is_plain: true,
+            note: Some("Revoked."),
+            waiting: 2,
+            clients: &vec![client; crate::limits::SEEN],
+            calls: &calls,
+            events: &vec![event; crate::limits::TAIL],
+            transaction: &"x".repeat(300),
+        });
+        assert!(page.len() <= crate::limits::PAGE_BYTES, "{} bytes", page.len());
+        assert_eq!(page.matches(" more</li>").count(), 3, "{page}");
+        let mut home = sample_home();
+        home.board = name();
+        home.live = live(&[("Running for", "3 min".to_owned())], Some(&calls));
+        let tool = ToolRow { title: name(), name: name(), about: name(), scope: "math".to_owned(), is_write: false };
+        home.tools = vec![tool; 100];
+        let page = self::home(&home);
+        assert!(page.len() <= crate::limits::PAGE_BYTES, "{} bytes", page.len());
+        assert_eq!(page.matches(" more</li>").count(), 2, "{page}");
+    }
+
+    #[test]
     fn what_strangers_write_stays_text() {
         let scopes = [Scope { name: ATTACK.to_owned(), about: ATTACK.to_owned(), is_write: true }];
         let asker = Asker { client_name: ATTACK, way: Way::Browser { redirect_host: ATTACK } };

@@ -1,5 +1,12 @@
 //! What the pages show of what came before.
 
+/// A page of ours has no more bytes than this, whatever others have called themselves: it is read by telephones, on a board's network.
+/// What has no room in a list is counted.
+pub const PAGE_BYTES: usize = 20_000;
+/// What the list of clients has of them at most, so that the other lists have some as well.
+pub const CLIENTS_BYTES: usize = 7000;
+/// The same for the last calls.
+pub const CALLS_BYTES: usize = 2500;
 /// Clients that the owner's page knows. When full, the one that was heard of longest ago is forgotten: a board has one or two, a
 /// gateway some ten, and the page has 20 KB.
 pub const SEEN: usize = 16;

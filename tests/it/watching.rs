@@ -1,6 +1,6 @@
 //! What can be seen of a server: that it lives, what it counts, how it is, and who uses it.
 
-use crate::board::Board;
+use crate::board::{Board, Folder};
 use crate::commands::run_with;
 use crate::sign_in::{Browser, Client, FORM, Form, Redirect, Tokens, bearer, encoded};
 use crate::wire::{Reply, Wire, ask, request, rpc};
@@ -257,4 +257,21 @@ fn nobody_else_sees_the_page_or_sends_its_forms() {
     assert_eq!(ask(port, "DELETE /owner", &[], "").status, 405);
     let demo = Board::start("demo");
     assert_eq!(ask(demo.port, "GET /owner", &[], "").status, 404, "where anybody can be anybody");
+}
+
+#[test]
+fn the_warmest_thermometer_is_on_the_page_and_in_the_metrics() {
+    let root = Folder::new();
+    for (zone, millidegrees) in [("thermal_zone0", "41250\n"), ("thermal_zone1", "52900\n")] {
+        let folder = root.path().join("sys/class/thermal").join(zone);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("type"), "soc\n").unwrap();
+        std::fs::write(folder.join("temp"), millidegrees).unwrap();
+    }
+    let system = format!("[system]\nroot = {:?}\n[metrics]\nenabled = true\npublic = true\n", root.path());
+    let board = Board::configured(&format!("{system}[auth]\nmode = \"demo\"\n"));
+    let page = ask(board.port, "GET /", &["accept: text/html"], "");
+    assert!(page.body.contains("<dt>Temperature</dt><dd>52.9 °C</dd>"), "{page:?}");
+    let reply = ask(board.port, "GET /metrics", &[], "");
+    has(&reply.body, "perchd_temperature_celsius 52.9");
 }

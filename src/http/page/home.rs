@@ -1,9 +1,14 @@
 //! The home page: what this is, how to connect, and the tools.
 
+use super::live::more;
 use super::template::{Html, fill};
 use super::{layout, plain, policy};
 use crate::http::connect::Block;
+use crate::limits;
 use crate::oauth::Mode;
+
+/// What the page has beside its lists at most: style, script and words.
+const OTHER_BYTES: usize = 10_000;
 
 /// The home page.
 #[derive(Clone, Debug)]
@@ -53,7 +58,11 @@ pub(crate) fn home(home: &Home) -> String {
         Html::all(home.blocks.iter().enumerate().map(|(index, block)| connect_block(block, index == 0 || block.ca.is_some())));
     let tools = match home.tools.as_slice() {
         [] => Html::fixed("<p>This board offers no tools yet.</p>"),
-        tools => fill("<ul class=\"cards\">\n{{rows}}</ul>", &[("rows", Html::all(tools.iter().map(tool_row)).into())]),
+        tools => {
+            let others = OTHER_BYTES + home.live.len() + blocks.len();
+            let (rows, left_out) = Html::within(limits::PAGE_BYTES.saturating_sub(others), tools.iter().map(tool_row));
+            fill("<ul class=\"cards\">\n{{rows}}{{more}}</ul>", &[("rows", rows.into()), ("more", more(left_out).into())])
+        }
     };
     let body = fill(
         include_str!("home.html"),

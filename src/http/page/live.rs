@@ -1,6 +1,7 @@
 //! How the board is: a part of the home page, which is sent anew from time to time. And the calls that came last.
 
 use super::template::{Html, fill};
+use crate::limits;
 
 /// A call, as the pages show it.
 #[derive(Clone, Debug)]
@@ -29,7 +30,16 @@ pub(super) fn call_list(calls: &[CallRow]) -> Html {
     if calls.is_empty() {
         return Html::fixed("<p>No tool was called since the start.</p>\n");
     }
-    fill("<ul class=\"log\">\n{{rows}}</ul>\n", &[("rows", Html::all(calls.iter().map(call_row)).into())])
+    let (rows, left_out) = Html::within(limits::CALLS_BYTES, calls.iter().map(call_row));
+    fill("<ul class=\"log\">\n{{rows}}{{more}}</ul>\n", &[("rows", rows.into()), ("more", more(left_out).into())])
+}
+
+/// The last entry of a list in which others had no room.
+pub(super) fn more(left_out: usize) -> Html {
+    match left_out {
+        0 => Html::fixed(""),
+        count => fill("<li>and {{count}} more</li>\n", &[("count", (&count.to_string()).into())]),
+    }
 }
 
 fn call_row(call: &CallRow) -> Html {

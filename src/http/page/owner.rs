@@ -1,9 +1,13 @@
 //! The page where the owner sees who uses the board.
 
-use super::live::{CallRow, call_list};
+use super::live::{CallRow, call_list, more};
 use super::template::{Html, fill};
 use super::{layout, plain};
+use crate::limits;
 use serde_json::Value;
+
+/// What the page has beside its lists at most: style, words, and two names.
+const OTHER_BYTES: usize = 9500;
 
 /// The page.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +62,8 @@ pub(crate) fn owner(page: &OwnerPage<'_>) -> String {
         1 => "One call waits for your approval.".to_owned(),
         count => format!("{count} calls wait for your approval."),
     };
+    let (clients, calls) = (clients(page), call_list(page.calls));
+    let room = limits::PAGE_BYTES.saturating_sub(OTHER_BYTES + clients.len() + calls.len());
     let whose = if page.is_owner { "" } else { " You see what acts for you." };
     let body = fill(
         include_str!("owner.html"),
@@ -68,9 +74,9 @@ pub(crate) fn owner(page: &OwnerPage<'_>) -> String {
             ("note", note.into()),
             ("plain", plain(page.is_plain).into()),
             ("waiting", (&waiting).into()),
-            ("clients", clients(page).into()),
-            ("calls", call_list(page.calls).into()),
-            ("events", events(page).into()),
+            ("clients", clients.into()),
+            ("calls", calls.into()),
+            ("events", events(page, room).into()),
         ],
     );
     layout(&format!("Who uses {}", page.board), "wide", body)
@@ -80,8 +86,9 @@ fn clients(page: &OwnerPage<'_>) -> Html {
     if page.clients.is_empty() {
         return Html::fixed("<p>No client was here since perchd started.</p>\n");
     }
-    let rows = Html::all(page.clients.iter().map(client));
-    fill(include_str!("clients.html"), &[("transaction", page.transaction.into()), ("rows", rows.into())])
+    let (rows, left_out) = Html::within(limits::CLIENTS_BYTES, page.clients.iter().map(client));
+    let values = [("transaction", page.transaction.into()), ("rows", rows.into()), ("more", more(left_out).into())];
+    fill(include_str!("clients.html"), &values)
 }
 
 fn client(client: &ClientRow) -> Html {
@@ -105,12 +112,12 @@ fn client(client: &ClientRow) -> Html {
     fill(include_str!("client.html"), &values)
 }
 
-fn events(page: &OwnerPage<'_>) -> Html {
+fn events(page: &OwnerPage<'_>, room: usize) -> Html {
     if !page.is_owner {
         return Html::fixed("");
     }
-    let rows = Html::all(page.events.iter().map(event));
-    fill(include_str!("events.html"), &[("rows", rows.into())])
+    let (rows, left_out) = Html::within(room, page.events.iter().map(event));
+    fill(include_str!("events.html"), &[("rows", rows.into()), ("more", more(left_out).into())])
 }
 
 /// The name of the event, and what else it says. One that was cut is shown as it stands.

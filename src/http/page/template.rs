@@ -22,6 +22,24 @@ impl Html {
         Html(Cow::Owned(parts.into_iter().map(|part| part.0).collect()))
     }
 
+    /// One after the other, as long as they have room in so many bytes; and how many have none.
+    pub(super) fn within(bytes: usize, parts: impl IntoIterator<Item = Html>) -> (Self, usize) {
+        let (mut all, mut left_out) = (String::new(), 0);
+        for part in parts {
+            if left_out == 0 && all.len() + part.0.len() <= bytes {
+                all.push_str(&part.0);
+            } else {
+                left_out += 1;
+            }
+        }
+        (Html(Cow::Owned(all)), left_out)
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// As it is sent.
     pub(super) fn into_string(self) -> String {
         self.0.into_owned()
