@@ -8,6 +8,7 @@ use crate::client::http::Client;
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
 use crate::mcp::Revision;
+use std::str;
 
 /// Says what a client says, with the token if there is one.
 pub(super) async fn speak(way: &Way<'_>, client: &Client, token: Option<&str>) -> Result<(), Stop> {
