@@ -26,6 +26,8 @@ pub(crate) const PATH: &str = "/live";
 #[derive(Default)]
 pub(crate) struct Live {
     viewers: RefCell<Vec<Viewer>>,
+    /// Whether somebody tells them already: who comes and goes must not leave one more each time.
+    is_told: Cell<bool>,
     /// The last reading of the thermometer, and when it was.
     heat: Cell<Option<(u64, Option<f64>)>>,
 }
@@ -117,10 +119,9 @@ fn viewer(service: &Rc<Service>, cookie: Option<&str>) -> Result<Rc<Outbox>, Rep
     outbox.push(frame(service, &eyes));
     // Cuts off a reader that takes nothing.
     service.streams.watch_answer(&outbox);
-    let is_first = live.count() == 0;
     let cookie = cookie.map(str::to_owned);
     live.viewers.borrow_mut().push(Viewer { outbox: Rc::clone(&outbox), cookie, is_known: eyes.is_known() });
-    if is_first {
+    if !live.is_told.replace(true) {
         tokio::task::spawn_local(tell(Rc::downgrade(service)));
     }
     Ok(outbox)
@@ -133,6 +134,7 @@ async fn tell(service: Weak<Service>) {
         let Some(service) = service.upgrade() else { return };
         let viewers = service.live.viewers.borrow();
         if viewers.is_empty() {
+            service.live.is_told.set(false);
             return;
         }
         for viewer in viewers.iter() {
@@ -201,8 +203,7 @@ pub(crate) fn calls(service: &Service, eyes: &Eyes) -> Vec<CallRow> {
 /// The highest temperature of the board, if it has a thermometer.
 pub(crate) fn heat(service: &Service, now_ms: u64) -> Option<f64> {
     let live = &service.live;
-    if let Some((at_ms, celsius)) = live.heat.get().filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < limits::HEAT_MS) {
-        let _ = at_ms;
+    if let Some((_, celsius)) = live.heat.get().filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < limits::HEAT_MS) {
         return celsius;
     }
     let celsius = builtin::warmest(&service.config().allowed.root);
@@ -213,10 +214,7 @@ pub(crate) fn heat(service: &Service, now_ms: u64) -> Option<f64> {
 /// When that was.
 pub(crate) fn ago(now_ms: u64, at_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
-        secs @ 0..=4 => {
-            let _ = secs;
-            "just now".to_owned()
-        }
+        0..=4 => "just now".to_owned(),
         secs => format!("{} ago", spoken(secs)),
     }
 }

@@ -92,6 +92,8 @@ fn one(
     let owner = stream.name.owner();
     let world = service.world();
     let caller = Caller { principal, now: world.now, header: None };
+    let asker =
+        Asker { principal, now: world.now, owner, stream: Some(&stream.outbox), reads_events: true, can_come_back: false };
     let say = |answer: Vec<u8>| stream.outbox.push(Event::Message(answer.into()));
     match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(_, answer) => say(answer),
@@ -117,27 +119,11 @@ fn one(
         }
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
-            let asker = Asker {
-                principal,
-                now: world.now,
-                owner,
-                stream: Some(&stream.outbox),
-                reads_events: true,
-                can_come_back: false,
-            };
             if let Started::Done(answer) = run::task::act(service, asker, action) {
                 say(answer);
             }
         }
         Action::Run(pending) => {
-            let asker = Asker {
-                principal,
-                now: world.now,
-                owner,
-                stream: Some(&stream.outbox),
-                reads_events: true,
-                can_come_back: false,
-            };
             if let Started::Done(answer) = run::start(service, asker, pending) {
                 say(answer);
             }
