@@ -6,16 +6,18 @@ use crate::audit::Nothing;
 use crate::builtin::gpio::bank::Bank;
 use crate::builtin::gpio::fake::World;
 use crate::config::Config;
+use crate::limits;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 const LAMP: &str = "[gpio.lamp]\nchip = \"gpiochip0\"\nline = 17\ndirection = \"out\"\nsafe = false\n";
@@ -33,6 +35,8 @@ struct Board {
     /// The configuration that is read at the next reload.
     text: Arc<Mutex<String>>,
     reload: Option<UnboundedSender<mpsc::Sender<bool>>>,
+    /// How many tasks there were at the last reload.
+    tasks: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,6 +49,8 @@ impl Board {
         let text = Arc::new(Mutex::new(head + &lines.concat()));
         let (world, (reload, mut reloads), (tell, port)) = (World::default(), unbounded_channel(), mpsc::channel());
         let (chips, read) = (world.clone(), Arc::clone(&text));
+        let tasks = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&tasks);
         let thread = std::thread::spawn(move || {
             super::runtime().unwrap().block_on(async {
                 let reread = move || Config::parse(&read.lock().unwrap(), Path::new("/perchd.toml"));
@@ -58,6 +64,7 @@ impl Board {
                 let until = async move {
                     while let Some(answer) = reloads.recv().await {
                         let answer: mpsc::Sender<bool> = answer;
+                        counted.store(Handle::current().metrics().num_alive_tasks(), Ordering::Relaxed);
                         answer.send(reload.reload(&reloaded).is_ok()).unwrap();
                     }
                 };
@@ -66,7 +73,7 @@ impl Board {
             });
             let _ = std::fs::remove_dir_all(state);
         });
-        Board { port: port.recv().unwrap(), world, text, reload: Some(reload), thread: Some(thread) }
+        Board { port: port.recv().unwrap(), world, text, reload: Some(reload), tasks, thread: Some(thread) }
     }
 
     /// Whether a configuration with these lines comes into force.
@@ -135,6 +142,25 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(began.elapsed() < LONG, "{what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn pages_that_come_and_go_leave_no_task_behind() {
+    let board = Board::with(&[]);
+    let tasks = || {
+        assert!(board.reload(&[]));
+        board.tasks.load(Ordering::Relaxed)
+    };
+    let before = tasks();
+    for _ in 0..20 {
+        board.send("GET /live", &["accept: text/event-stream"], "").read_exact(&mut [0; 400]).unwrap();
+    }
+    // In less time than passes from one telling to the next: one task tells, and a connection may still be ending.
+    let began = Instant::now();
+    while tasks() > before + 2 {
+        assert!(began.elapsed() < Duration::from_secs(limits::VIEW_SECS - 2), "{} tasks and {before} before", tasks());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
