@@ -4,9 +4,9 @@ use super::file::{File, FolderTable, Placed, WakeTable};
 use super::read::Source;
 use super::services::Services;
 use super::text;
+use super::tree::Named;
 use crate::error::Error;
 use crate::limits;
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -85,18 +85,18 @@ impl Source<'_> {
         Ok(folders)
     }
 
-    fn wake(&self, tables: &BTreeMap<Placed<String>, WakeTable>) -> Result<Vec<WakeHost>, Error> {
-        if let Some(name) = tables.keys().nth(limits::FOLDERS) {
+    fn wake(&self, tables: &Named<WakeTable>) -> Result<Vec<WakeHost>, Error> {
+        if let Some((name, _)) = tables.0.get(limits::FOLDERS) {
             let what = format!("there are more than {} hosts", limits::FOLDERS);
             return Err(self.fault(name.span(), what, "A model chooses badly among so many: list fewer."));
         }
-        let host = |(name, table): (&Placed<String>, &WakeTable)| {
+        let host = |(name, table): &(Placed<String>, WakeTable)| {
             let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
             let broadcast = table.broadcast.as_ref();
             let broadcast = broadcast.map_or(Ok(everybody), |address| self.checked(address, text::address))?;
             Ok(WakeHost { name: self.checked(name, short_name)?, mac: self.checked(&table.mac, mac)?, broadcast })
         };
-        tables.iter().map(host).collect()
+        tables.0.iter().map(host).collect()
     }
 
     fn folder(&self, table: &FolderTable) -> Result<Folder, Error> {

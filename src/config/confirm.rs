@@ -1,7 +1,8 @@
 //! Who must approve a call before it runs.
 
-use super::file::{Named, Placed};
+use super::file::Placed;
 use super::read::Source;
+use super::tree::Named;
 use crate::error::Error;
 use std::fmt;
 

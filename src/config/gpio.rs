@@ -1,7 +1,8 @@
 //! Lines of GPIO chips, as the owner names them.
 
-use super::file::{LineTable, Named, NumberOrName, Placed};
+use super::file::{LineTable, NumberOrName, Placed};
 use super::read::Source;
+use super::tree::Named;
 use crate::error::Error;
 use crate::limits;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Registers of I2C devices, as the owner names them.
 
-use super::file::{DeviceTable, Named, Placed, RegisterTable};
+use super::file::{DeviceTable, Placed, RegisterTable};
 use super::read::Source;
+use super::tree::Named;
 use crate::error::Error;
 use crate::limits;
 

@@ -1,7 +1,8 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
 use super::declared::{Declared, Tables};
-use super::file::{AuthTable, File, MetricsTable, Named, Placed, TlsTable, TokensTable, UserTable};
+use super::file::{AuthTable, File, MetricsTable, Placed, TlsTable, TokensTable, UserTable};
+use super::tree::Named;
 use super::{Auth, Config, Lifetimes, Metrics, PemFile, Tls, User, names_of, text, tree};
 use crate::error::{Error, Exit};
 use crate::limits;

@@ -1,20 +1,14 @@
 //! From the tree that toml makes of a file to the shapes that the file must have.
 //!
-//! toml can do that as well, but brings all that it knows once more for each type that is read, which came to 230 KB.
-//! Here, that is little: what a value is, its text says, and where it stands, toml. A shape is asked only about the kind of value
-//! that it has: each question is compiled once for each shape, and a list could stand for a table otherwise.
+//! serde can do that as well, but brings all that it knows once more for each shape, which came to 160 KB. Here, a shape is read by
+//! naming its keys, what a value is, its text says, and where it stands, toml.
 
-use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    Visitor,
-};
-use serde::forward_to_deserialize_any;
-use serde_spanned::de::{SpannedDeserializer, is_spanned};
-use std::fmt;
+use serde::de::{Error as _, Unexpected, value::Error as Told};
+use serde_json::Value;
 use std::ops::Range;
+use std::path::PathBuf;
 use toml::Spanned;
-use toml::de::{DeArray, DeInteger, DeString, DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 /// What is wrong with a file, and where.
 #[derive(Debug)]
@@ -23,270 +17,281 @@ pub(super) struct Fault {
     pub(super) span: Option<Range<usize>>,
 }
 
+/// What can stand in a file.
+pub(super) trait Shape: Sized {
+    /// Reads it from where it stands.
+    fn read(place: &Place<'_>) -> Result<Self, Fault>;
+
+    /// What it is where nothing stands, if it can be left out.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
 /// Reads a whole file.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+pub(super) fn read<T: Shape>(text: &str) -> Result<T, Fault> {
     let parsed = DeTable::parse(text);
     let table = parsed.map_err(|error| Fault { what: error.message().to_owned(), span: error.span() })?;
     let span = table.span();
-    T::deserialize(Place { value: &DeValue::Table(table.into_inner()), span })
+    T::read(&Place { value: &DeValue::Table(table.into_inner()), span })
 }
 
-impl Fault {
-    /// The same there, unless it is known more exactly already.
-    fn within(mut self, span: &Range<usize>) -> Self {
-        self.span.get_or_insert_with(|| span.clone());
-        self
-    }
+/// Tables, whose keys are the names of their fields. Whatever they do not name is refused.
+macro_rules! tables {
+    ($($(#[$about:meta])* $sight:vis struct $name:ident { $($field_sight:vis $field:ident: $shape:ty,)* })*) => {$(
+        $(#[$about])*
+        $sight struct $name { $($field_sight $field: $shape,)* }
+
+        impl $crate::config::tree::Shape for $name {
+            fn read(place: &$crate::config::tree::Place<'_>) -> Result<Self, $crate::config::tree::Fault> {
+                const KEYS: &[&str] = &[$($crate::config::tree::key(stringify!($field)),)*];
+                let mut members = place.members(KEYS)?;
+                Ok($name { $($field: members.next()?,)* })
+            }
+
+            fn absent() -> Option<Self> {
+                Some($name { $($field: $crate::config::tree::Shape::absent()?,)* })
+            }
+        }
+    )*};
 }
+pub(super) use tables;
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-impl serde::de::Error for Fault {
-    fn custom<T: fmt::Display>(what: T) -> Self {
-        Fault { what: what.to_string(), span: None }
+/// The key of a field: some words are also Rust's own.
+pub(super) const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', key @ ..] => match std::str::from_utf8(key) {
+            Ok(key) => key,
+            Err(_) => field,
+        },
+        _ => field,
     }
 }
 
 /// A value in its place.
-struct Place<'t> {
+pub(super) struct Place<'t> {
     value: &'t DeValue<'t>,
     span: Range<usize>,
 }
 
 impl<'t> Place<'t> {
-    /// Reads a value. What its shape finds wrong with it, once it is read, is wrong in its place as well.
-    fn read<T: DeserializeSeed<'t>>(value: &'t Spanned<DeValue<'t>>, seed: T) -> Result<T::Value, Fault> {
-        let span = value.span();
-        seed.deserialize(Place { value: value.get_ref(), span: span.clone() }).map_err(|fault| fault.within(&span))
+    fn of(value: &'t Spanned<DeValue<'t>>) -> Self {
+        Place { value: value.get_ref(), span: value.span() }
+    }
+
+    /// A table that has no keys but these.
+    pub(super) fn members(&self, keys: &'static [&'static str]) -> Result<Members<'t>, Fault> {
+        let table = self.table("a table")?;
+        match table.keys().find(|key| !keys.contains(&key.get_ref().as_ref())) {
+            Some(key) => Err(Fault { what: Told::unknown_field(key.get_ref(), keys).to_string(), span: Some(key.span()) }),
+            None => Ok(Members { table, keys: keys.iter(), span: self.span.clone() }),
+        }
+    }
+
+    fn table(&self, expected: &str) -> Result<&'t DeTable<'t>, Fault> {
+        if let DeValue::Table(table) = self.value { Ok(table) } else { Err(self.mismatch(expected)) }
+    }
+
+    fn text(&self, expected: &str) -> Result<&'t str, Fault> {
+        if let DeValue::String(text) = self.value { Ok(text) } else { Err(self.mismatch(expected)) }
+    }
+
+    fn whole_number(&self, expected: &str) -> Result<i64, Fault> {
+        let DeValue::Integer(number) = self.value else { return Err(self.mismatch(expected)) };
+        integer(number).map_err(|what| self.fault(what))
     }
 
     /// That this is not what was `expected`, or nothing that could be.
-    fn mismatch(&self, expected: &dyn Expected) -> Fault {
+    pub(super) fn mismatch(&self, expected: &str) -> Fault {
         let found = match self.value {
             DeValue::String(text) => Ok(Unexpected::Str(text)),
             DeValue::Boolean(flag) => Ok(Unexpected::Bool(*flag)),
             DeValue::Integer(number) => integer(number).map(Unexpected::Signed),
             DeValue::Float(number) => float(number.as_str()).map(Unexpected::Float),
-            DeValue::Datetime(_) => Err(date()),
+            DeValue::Datetime(_) => Err("a date has no meaning here: put it in quotes"),
             DeValue::Array(_) => Ok(Unexpected::Seq),
             DeValue::Table(_) => Ok(Unexpected::Map),
         };
-        found.map_or_else(|fault| fault, |found| Fault::invalid_type(found, expected)).within(&self.span)
-    }
-}
-
-/// A whole number, of whatever length.
-macro_rules! whole_numbers {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            let DeValue::Integer(number) = self.value else { return Err(self.mismatch(&visitor)) };
-            integer(number).and_then(|number| visitor.visit_i64(number)).map_err(|fault| fault.within(&self.span))
+        match found {
+            Ok(found) => self.fault(Told::invalid_type(found, &expected).to_string()),
+            Err(what) => self.fault(what),
         }
-    )*};
-}
-
-impl<'de> Deserializer<'de> for Place<'de> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let visited = match self.value {
-            DeValue::String(text) => visitor.visit_str(text),
-            DeValue::Boolean(flag) => visitor.visit_bool(*flag),
-            DeValue::Integer(number) => integer(number).and_then(|number| visitor.visit_i64(number)),
-            DeValue::Float(number) => float(number.as_str()).and_then(|number| visitor.visit_f64(number)),
-            DeValue::Datetime(_) => Err(date()),
-            DeValue::Array(items) => visitor.visit_seq(Items(items.iter())),
-            DeValue::Table(members) => visitor.visit_map(Members { left: members.iter(), value: None }),
-        };
-        visited.map_err(|fault| fault.within(&self.span))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        // What is not there has no place.
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        if !is_spanned(name) {
-            return self.deserialize_map(visitor);
-        }
-        let span = self.span.clone();
-        visitor.visit_map(SpannedDeserializer::new(self, span))
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let DeValue::Table(members) = self.value else { return Err(self.mismatch(&visitor)) };
-        visitor.visit_map(Members { left: members.iter(), value: None }).map_err(|fault| fault.within(&self.span))
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let DeValue::Array(items) = self.value else { return Err(self.mismatch(&visitor)) };
-        visitor.visit_seq(Items(items.iter())).map_err(|fault| fault.within(&self.span))
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let DeValue::String(text) = self.value else { return Err(self.mismatch(&visitor)) };
-        visitor.visit_str(text).map_err(|fault: Fault| fault.within(&self.span))
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let DeValue::Boolean(flag) = self.value else { return Err(self.mismatch(&visitor)) };
-        visitor.visit_bool(*flag).map_err(|fault: Fault| fault.within(&self.span))
-    }
-
-    whole_numbers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple tuple_struct enum identifier ignored_any
+    pub(super) fn fault(&self, what: impl Into<String>) -> Fault {
+        Fault { what: what.into(), span: Some(self.span.clone()) }
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Place<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-fn date() -> Fault {
-    Fault::custom("a date has no meaning here: put it in quotes")
-}
-
-fn integer(number: &DeInteger<'_>) -> Result<i64, Fault> {
-    let read = i64::from_str_radix(number.as_str(), number.radix());
-    read.map_err(|_| Fault::custom("this number is too large"))
-}
-
-fn float(number: &str) -> Result<f64, Fault> {
-    number.parse().map_err(|_| Fault::custom("this is no number"))
-}
-
-/// The values in brackets.
-struct Items<'t>(<&'t DeArray<'t> as IntoIterator>::IntoIter);
-
-impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|item| Place::read(item, seed)).transpose()
-    }
-}
-
-/// The entries of a table.
-struct Members<'t> {
-    left: toml::map::Iter<'t, Spanned<DeString<'t>>, Spanned<DeValue<'t>>>,
-    value: Option<&'t Spanned<DeValue<'t>>>,
-}
-
-impl<'de> MapAccess<'de> for Members<'de> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((key, value)) = self.left.next() else { return Ok(None) };
-        self.value = Some(value);
-        let key = Key { text: key.get_ref(), span: key.span() };
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let value = self.value.take().ok_or_else(|| Fault::custom("a key comes before its value"))?;
-        Place::read(value, seed)
-    }
-}
-
-/// A key in its place.
-struct Key<'t> {
-    text: &'t str,
+/// What a table has for each of its keys, one after the other.
+pub(super) struct Members<'t> {
+    table: &'t DeTable<'t>,
+    keys: std::slice::Iter<'static, &'static str>,
     span: Range<usize>,
 }
 
-impl<'de> Deserializer<'de> for Key<'de> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let text: StrDeserializer<'_, Fault> = self.text.into_deserializer();
-        text.deserialize_any(visitor).map_err(|fault| fault.within(&self.span))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        if !is_spanned(name) {
-            return self.deserialize_any(visitor);
+impl Members<'_> {
+    pub(super) fn next<T: Shape>(&mut self) -> Result<T, Fault> {
+        let key = self.keys.next().copied().unwrap_or_default();
+        match self.table.get(key) {
+            Some(value) => T::read(&Place::of(value)),
+            None => T::absent().ok_or_else(|| self.missing(key)),
         }
-        visitor.visit_map(SpannedDeserializer::new(Text(self.text), self.span))
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map enum identifier ignored_any option newtype_struct
+    fn missing(&self, key: &'static str) -> Fault {
+        Fault { what: Told::missing_field(key).to_string(), span: Some(self.span.clone()) }
     }
 }
 
-/// The text of a key, whose place was told.
-struct Text<'t>(&'t str);
-
-impl<'de> IntoDeserializer<'de, Fault> for Text<'de> {
-    type Deserializer = BorrowedStrDeserializer<'de, Fault>;
-
-    fn into_deserializer(self) -> Self::Deserializer {
-        BorrowedStrDeserializer::new(self.0)
+impl<T: Shape> Shape for Spanned<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        T::read(place).map(|value| Spanned::new(place.span.clone(), value))
     }
+}
+
+impl<T: Shape> Shape for Option<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        T::read(place).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Shape> Shape for Vec<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        let DeValue::Array(items) = place.value else { return Err(place.mismatch("a sequence")) };
+        let mut read = Vec::with_capacity(items.len());
+        for item in items {
+            read.push(T::read(&Place::of(item))?);
+        }
+        Ok(read)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Vec::new())
+    }
+}
+
+/// Tables with names of the owner's own, such as `[auth.users.NAME]`, in the order of the names.
+pub(super) struct Named<T>(pub(super) Vec<(Spanned<String>, T)>);
+
+impl<T: Shape> Shape for Named<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        let mut named = Vec::new();
+        for (name, value) in place.table("a table, such as { name = … }")? {
+            let name = Spanned::new(name.span(), name.get_ref().to_string());
+            named.push((name, T::read(&Place::of(value))?));
+        }
+        Ok(Named(named))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Named(Vec::new()))
+    }
+}
+
+impl Shape for bool {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        if let DeValue::Boolean(flag) = place.value { Ok(*flag) } else { Err(place.mismatch("a boolean")) }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+}
+
+impl Shape for String {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        place.text("a string").map(str::to_owned)
+    }
+}
+
+impl Shape for PathBuf {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        place.text("path string").map(PathBuf::from)
+    }
+}
+
+/// Whole numbers, which may be too large for their kind.
+macro_rules! whole_numbers {
+    ($($kind:ident)*) => {$(
+        impl Shape for $kind {
+            fn read(place: &Place<'_>) -> Result<Self, Fault> {
+                let number = place.whole_number(stringify!($kind))?;
+                let told = |_| Told::invalid_value(Unexpected::Signed(number), &stringify!($kind)).to_string();
+                $kind::try_from(number).map_err(|error| place.fault(told(error)))
+            }
+        }
+    )*};
+}
+whole_numbers! { u32 usize }
+
+impl Shape for f64 {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        match place.value {
+            DeValue::Float(number) => float(number.as_str()).map_err(|what| place.fault(what)),
+            #[expect(clippy::cast_precision_loss, reason = "a number that has a fraction is as exact as that kind is")]
+            _ => place.whole_number("f64").map(|number| number as f64),
+        }
+    }
+}
+
+/// Whatever JSON has as well.
+impl Shape for Value {
+    fn read(place: &Place<'_>) -> Result<Self, Fault> {
+        Ok(match place.value {
+            DeValue::Boolean(flag) => Value::Bool(*flag),
+            DeValue::Integer(_) => Value::from(place.whole_number("a number")?),
+            DeValue::Float(_) => Value::from(f64::read(place)?),
+            DeValue::Array(_) => Value::Array(Vec::read(place)?),
+            DeValue::Table(_) => {
+                let entries = Named::read(place)?.0.into_iter();
+                Value::Object(entries.map(|(name, value)| (name.into_inner(), value)).collect())
+            }
+            DeValue::String(_) | DeValue::Datetime(_) => Value::String(String::read(place)?),
+        })
+    }
+}
+
+fn integer(number: &DeInteger<'_>) -> Result<i64, &'static str> {
+    i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| "this number is too large")
+}
+
+fn float(number: &str) -> Result<f64, &'static str> {
+    number.parse().map_err(|_| "this is no number")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
-    use std::collections::BTreeMap;
 
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        number: Option<i16>,
-        list: Option<Vec<Spanned<String>>>,
-        table: Option<BTreeMap<String, serde_json::Value>>,
-        #[serde(default)]
-        named: BTreeMap<Spanned<String>, Spanned<f64>>,
-        inner: Option<Inner>,
-    }
+    tables! {
+        struct File {
+            number: Option<u32>,
+            list: Option<Vec<Spanned<String>>>,
+            table: Option<Value>,
+            named: Named<Spanned<f64>>,
+            inner: Inner,
+            r#enum: Option<Needed>,
+        }
 
-    #[derive(Debug, Deserialize)]
-    #[serde(default)]
-    struct Inner {
-        one: u8,
-    }
+        struct Inner {
+            is_there: bool,
+            path: Option<PathBuf>,
+        }
 
-    impl Default for Inner {
-        fn default() -> Self {
-            Inner { one: 1 }
+        struct Needed {
+            name: Spanned<String>,
+            is_there: bool,
         }
     }
 
     /// What is said, and of which text.
     fn fault(text: &str) -> (String, &str) {
-        let fault = read::<File>(text).unwrap_err();
+        let fault = read::<File>(text).err().unwrap();
         (fault.what, &text[fault.span.unwrap()])
     }
 
@@ -294,34 +299,53 @@ mod tests {
     fn a_fault_is_told_with_the_place_of_the_value_or_key() {
         let told = |text| fault(text).1;
         assert_eq!(told("number = 'x'"), "'x'");
-        assert_eq!(told("number = 70_000"), "70_000");
+        assert_eq!(told("number = 5_000_000_000"), "5_000_000_000");
         assert_eq!(told("number = 0xffff_ffff_ffff_ffff_ffff"), "0xffff_ffff_ffff_ffff_ffff");
         assert_eq!(told("list = ['a', 1]"), "1");
         assert_eq!(told("list = ['a', 2020-01-01]"), "2020-01-01");
         assert_eq!(told("table = { a = 1 }\nnamed = { a = 1.5, b = 'c' }"), "'c'");
         assert_eq!(told("number = 1\nother = 2"), "other");
-        assert_eq!(fault("number = true").0, "invalid type: boolean `true`, expected i16");
-        assert_eq!(fault("number = 'x'").0, "invalid type: string \"x\", expected i16");
-        assert_eq!(fault("number = 1.5").0, "invalid type: floating point `1.5`, expected i16");
-        assert_eq!(fault("number = [1]").0, "invalid type: sequence, expected i16");
+        assert_eq!(fault("number = -1").0, "invalid value: integer `-1`, expected u32");
+        assert_eq!(fault("number = true").0, "invalid type: boolean `true`, expected u32");
+        assert_eq!(fault("number = 'x'").0, "invalid type: string \"x\", expected u32");
+        assert_eq!(fault("number = 1.5").0, "invalid type: floating point `1.5`, expected u32");
+        assert_eq!(fault("number = [1]").0, "invalid type: sequence, expected u32");
         assert_eq!(fault("number = 2020-01-01").0, "a date has no meaning here: put it in quotes");
         assert_eq!(fault("list = { a = 1 }").0, "invalid type: map, expected a sequence");
-        assert_eq!(fault("inner = []").0, "invalid type: sequence, expected struct Inner");
-        assert_eq!(read::<File>("inner = {}").unwrap().inner.unwrap().one, 1);
+        assert_eq!(fault("named = 1").0, "invalid type: integer `1`, expected a table, such as { name = … }");
+        assert_eq!(
+            fault("table = { a = [2020-01-01] }"),
+            ("a date has no meaning here: put it in quotes".to_owned(), "2020-01-01")
+        );
+        assert_eq!(fault("inner = []").0, "invalid type: sequence, expected a table");
+        assert_eq!(fault("inner = { path = 1 }").0, "invalid type: integer `1`, expected path string");
+        assert_eq!(fault("inner = { paht = 1 }").0, "unknown field `paht`, expected `is_there` or `path`");
         assert_eq!(fault("list = [7]").0, "invalid type: integer `7`, expected a string");
-        assert!(read::<File>("number = 1 2").unwrap_err().span.is_some());
+        assert!(read::<File>("number = 1 2").err().unwrap().span.is_some());
+    }
+
+    #[test]
+    fn a_table_lacks_what_it_must_have_once_nothing_in_it_is_unknown() {
+        assert_eq!(fault("number = 1\n[enum]\nis_there = true"), ("missing field `name`".to_owned(), "[enum]"));
+        assert_eq!(fault("[enum]\nnmae = 'x'").1, "nmae");
+        let file: File = read("enum.name = 'x'").unwrap();
+        let needed = file.r#enum.unwrap();
+        assert_eq!(
+            (needed.name.get_ref().as_str(), needed.is_there, file.inner.is_there, file.inner.path),
+            ("x", false, false, None)
+        );
     }
 
     #[test]
     fn every_kind_of_value_is_read() {
-        let text = "number = -7\nlist = [\"a\\u00e4\", '''b''']\nnamed.one = 1e3\nnamed.\"two\" = +2.5\n\
+        let text = "number = 7\nlist = [\"a\\u00e4\", '''b''']\nnamed.one = 1e3\nnamed.\"two\" = +2.5\n\
                     [table]\na = [1, { b = true }]\nc = 'text'\n";
         let file: File = read(text).unwrap();
-        assert_eq!(file.number, Some(-7));
+        assert_eq!(file.number, Some(7));
         let list = file.list.unwrap();
         assert_eq!((list[0].get_ref().as_str(), &text[list[0].span()], list[1].get_ref().as_str()), ("aä", "\"a\\u00e4\"", "b"));
         assert_eq!(serde_json::json!(file.table), serde_json::json!({ "a": [1, { "b": true }], "c": "text" }));
-        let named: Vec<_> = file.named.iter().map(|(name, value)| (&text[name.span()], *value.get_ref())).collect();
+        let named: Vec<_> = file.named.0.iter().map(|(name, value)| (&text[name.span()], *value.get_ref())).collect();
         assert_eq!(named, [("one", 1000.0), ("\"two\"", 2.5)]);
         assert!(read::<File>("").unwrap().number.is_none());
     }

@@ -2,9 +2,10 @@
 
 use super::DeclaredArg;
 use super::argv::is_name;
-use super::shape::{ArgTable, Named};
+use super::shape::ArgTable;
 use crate::config::file::Placed;
 use crate::config::read::Source;
+use crate::config::tree::Named;
 use crate::error::Error;
 use crate::limits;
 use crate::tool::{Arg, Kind, Pattern};
@@ -24,15 +25,16 @@ impl Source<'_> {
         let name = self.checked(name, argument_name)?;
         let kind = self.checked(&table.r#type, kind)?;
         self.fitting_keys(&kind, table)?;
+        let about = table.about.as_deref().unwrap_or_default();
         let arg = match kind {
-            Kind::String => self.text(Arg::string(name, &table.about), table)?,
+            Kind::String => self.text(Arg::string(name, about), table)?,
             Kind::Strings => {
                 let least = usize::from(!table.optional && table.default.is_none());
-                self.text(Arg::strings(name, &table.about).items(least, limits::ARGUMENT_ITEMS), table)?
+                self.text(Arg::strings(name, about).items(least, limits::ARGUMENT_ITEMS), table)?
             }
-            Kind::Integer => self.number(Arg::integer(name, &table.about), table)?,
-            Kind::Number => self.number(Arg::number(name, &table.about), table)?,
-            Kind::Boolean => Arg::boolean(name, &table.about),
+            Kind::Integer => self.number(Arg::integer(name, about), table)?,
+            Kind::Number => self.number(Arg::number(name, about), table)?,
+            Kind::Boolean => Arg::boolean(name, about),
         };
         let arg = if table.secret { arg.secret() } else { arg };
         let flag = table.flag.as_ref().map(|flag| self.checked(flag, no_nul)).transpose()?;

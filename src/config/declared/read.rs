@@ -2,13 +2,14 @@
 
 use super::argument::{argument_name, no_nul};
 use super::argv::{Element, Piece, Template, element, pieces};
-use super::shape::{Named, PromptTable, ResourceTable, ToolTable};
+use super::shape::{PromptTable, ResourceTable, ToolTable};
 use super::{
     DeclaredArg, DeclaredBlank, DeclaredPrompt, DeclaredResource, DeclaredTool, Origin, Product, Setting, program, quantity,
 };
 use crate::config::confirm::Confirm;
 use crate::config::file::Placed;
 use crate::config::read::Source;
+use crate::config::tree::Named;
 use crate::error::Error;
 use crate::limits;
 use crate::tool::{Arg, Effect, Kind};
@@ -109,7 +110,7 @@ impl Source<'_> {
                 return Err(self.fault(name.span(), what, "Write it into the text in braces, or take it out."));
             }
             let name = self.checked(name, argument_name)?;
-            blanks.push(DeclaredBlank { name, about: blank.about.clone(), is_optional: blank.optional });
+            blanks.push(DeclaredBlank { name, about: blank.about.clone().unwrap_or_default(), is_optional: blank.optional });
         }
         for piece in &text_pieces {
             if let Piece::Blank(name) = piece

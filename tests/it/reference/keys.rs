@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys by the table that they stand in: `[auth]`, or `[[tool]] args.NAME`; the top of the file has no name.
 pub(crate) type Keys = BTreeMap<String, BTreeSet<String>>;
 
-/// What the shapes of the file read. A shape says in its comment which table it is.
+/// What the shapes of the file read. A shape stands in `tables!`, and says in its comment which table it is.
 pub(crate) fn read_by(source: &str) -> Keys {
     let code = source.split("#[cfg(test)]").next().unwrap();
     let mut keys = Keys::new();
-    for (comment, rest) in code.split("\n/// ").skip(1).filter_map(|part| part.split_once('\n')) {
-        let Some(fields) = rest.split_once("deny_unknown_fields").and_then(|(_, rest)| rest.split_once('{')) else { continue };
-        let fields = fields.1.split("\n}").next().unwrap();
+    for (comment, rest) in code.split("\n    /// ").skip(1).filter_map(|part| part.split_once('\n')) {
+        let Some((_, fields)) = rest.split_once(" {\n").filter(|(head, _)| head.contains("struct ")) else { continue };
+        let fields = fields.split("\n    }").next().unwrap();
         let names = fields.lines().filter_map(|line| line.trim().split_once(") ")?.1.split_once(": ")).map(|(name, _)| name);
         let table = coded(comment).join(" ");
         let names: BTreeSet<_> = names.map(|name| name.trim_start_matches("r#").to_owned()).collect();

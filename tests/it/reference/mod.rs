@@ -212,7 +212,7 @@ fn the_manual_tells_every_key_that_is_read_and_no_other() {
 
 #[test]
 fn a_key_that_is_told_or_read_alone_is_found() {
-    let shape = "\n/// `[tea]`.\n#[derive(Debug, Deserialize)]\n#[serde(deny_unknown_fields)]\npub(super) struct Tea {\n    pub(super) r#type: Option<String>,\n    pub(super) milk: bool,\n}\n";
+    let shape = "tables! {\n    /// `[tea]`.\n    pub(super) struct Tea {\n        pub(super) r#type: Option<String>,\n        pub(super) milk: bool,\n    }\n}\n";
     let page =
         "# `[tea]`: how it is made\n\n| key | means |\n|---|---|\n| `type`, `milk` | all |\n\n```toml\n# `[coffee]`\n```\n";
     let (read, told) = (keys::read_by(shape), keys::told_by(page));
