@@ -6,6 +6,7 @@ use super::{Bridge, tell};
 use crate::client::fault::Fault;
 use crate::client::http::Response;
 use crate::client::sse::Reader;
+use crate::errand::Errand;
 use crate::error::{Error, Exit};
 use crate::limits;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ impl Bridge {
             return;
         }
         let bridge = Rc::clone(self);
-        tokio::task::spawn_local(async move { bridge.keep_listening().await });
+        tokio::task::spawn_local::<Errand>(Box::pin(async move { bridge.keep_listening().await }));
     }
 
     async fn keep_listening(&self) {
@@ -70,7 +71,7 @@ impl Bridge {
         }
         let Some(bridge) = self.own.borrow().upgrade() else { return Ok(()) };
         self.is_older.set(true);
-        tokio::task::spawn_local(async move { bridge.keep_older(response).await });
+        tokio::task::spawn_local::<Errand>(Box::pin(async move { bridge.keep_older(response).await }));
         self.endpoint_named().await
     }
 
@@ -166,9 +167,9 @@ impl Bridge {
         let initialize = self.session.borrow().initialize.clone().filter(|_| self.session.borrow().is_initialized);
         let (Some(initialize), Some(bridge)) = (initialize, self.own.borrow().upgrade()) else { return };
         *self.swallowed.borrow_mut() = initialize.asks.first().cloned();
-        tokio::task::spawn_local(async move {
+        tokio::task::spawn_local::<Errand>(Box::pin(async move {
             let _ = bridge.send(&initialize).await;
             let _ = bridge.send(&Message { bytes: INITIALIZED.to_vec(), ..Message::default() }).await;
-        });
+        }));
     }
 }
