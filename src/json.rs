@@ -1,4 +1,6 @@
-//! JSON that each call writes some of.
+//! JSON that each call writes some of, and objects that are seldom read.
+
+use serde_json::{Map, Value};
 
 /// Appends `text` as a string (RFC 8259 7).
 pub(crate) fn push_text(json: &mut Vec<u8>, text: &str) {
@@ -14,9 +16,138 @@ pub(crate) fn push_text(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
 }
 
+/// The members of an object, which are taken one by one; what is wrong with them is asked at the end. serde would bring a reader
+/// of its own for each kind of object: this is for kinds that no call waits for.
+#[derive(Default)]
+pub(crate) struct Members {
+    left: Map<String, Value>,
+    /// Whether one was not there, or of another kind than it should be.
+    is_odd: bool,
+}
+
+impl Members {
+    /// `None` for what is no object.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok().map(|left| Members { left, is_odd: false })
+    }
+
+    /// Those of an object within another; what is none has none.
+    pub(crate) fn of(value: Value) -> Self {
+        match value {
+            Value::Object(left) => Members { left, is_odd: false },
+            value => Members { left: Map::new(), is_odd: !value.is_null() },
+        }
+    }
+
+    /// A member; one that is null is as one that is not there.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// A text that must be there.
+    pub(crate) fn text(&mut self, name: &str) -> String {
+        let text = self.text_if_any(name);
+        self.is_odd |= text.is_none();
+        text.unwrap_or_default()
+    }
+
+    pub(crate) fn text_if_any(&mut self, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        let Value::String(text) = value else { return self.odd() };
+        Some(text)
+    }
+
+    /// Texts; none where nothing is.
+    pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let values = match self.take(name) {
+            Some(Value::Array(values)) => values,
+            value => {
+                self.is_odd |= value.is_some();
+                return texts;
+            }
+        };
+        for value in values {
+            let Value::String(text) = value else { return self.odd().unwrap_or_default() };
+            texts.push(text);
+        }
+        texts
+    }
+
+    /// A number that must be there.
+    pub(crate) fn number<T: TryFrom<u64> + Default>(&mut self, name: &str) -> T {
+        let number = self.number_if_any(name).and_then(|number| number.try_into().ok());
+        self.is_odd |= number.is_none();
+        number.unwrap_or_default()
+    }
+
+    pub(crate) fn number_if_any(&mut self, name: &str) -> Option<u64> {
+        let value = self.take(name)?;
+        value.as_u64().or_else(|| self.odd())
+    }
+
+    /// Whether it is set.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        let flag = self.take(name).unwrap_or(Value::Bool(false));
+        flag.as_bool().or_else(|| self.odd()).unwrap_or_default()
+    }
+
+    fn odd<T>(&mut self) -> Option<T> {
+        self.is_odd = true;
+        None
+    }
+
+    /// `read`, unless a member was not there, or of another kind than it should be.
+    pub(crate) fn sound<T>(&self, read: T) -> Option<T> {
+        (!self.is_odd).then_some(read)
+    }
+
+    /// The same, unless one was not asked for.
+    pub(crate) fn whole<T>(&self, read: T) -> Option<T> {
+        self.sound(read).filter(|_| self.left.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Reading = fn(&mut Members);
+
+    #[test]
+    fn a_member_of_another_kind_or_one_too_many_is_told() {
+        let members = |text: &str| Members::read(text.as_bytes()).unwrap();
+        for odd in [r#"{"a":1}"#, r#"{"a":["b"]}"#, r#"{"a":{}}"#, r#"{"a":true}"#, "{}", r#"{"a":null}"#] {
+            let mut members = members(odd);
+            assert_eq!(members.text("a"), "");
+            assert!(members.sound(()).is_none() && members.whole(()).is_none(), "{odd}");
+        }
+        assert!(members("{}").text_if_any("a").is_none());
+        let odd: [(&str, Reading); 7] = [
+            ("1", |members| _ = members.text_if_any("a")),
+            (r#"["b",1]"#, |members| _ = members.texts("a")),
+            (r#""b""#, |members| _ = members.texts("a")),
+            ("-1", |members| _ = members.number_if_any("a")),
+            ("256", |members| _ = members.number::<u8>("a")),
+            ("null", |members| _ = members.number::<u64>("a")),
+            ("1", |members| _ = members.flag("a")),
+        ];
+        for (value, read) in odd {
+            let mut members = members(&format!(r#"{{"a":{value}}}"#));
+            read(&mut members);
+            assert!(members.sound(()).is_none(), "{value}");
+        }
+        assert!(Members::of(Value::from(1)).sound(()).is_none());
+        for text in ["", "[]", "1", "{", "{} {}"] {
+            assert!(Members::read(text.as_bytes()).is_none(), "{text}");
+        }
+        let mut more = members(r#"{"a":null,"b":"c","d":1}"#);
+        assert_eq!((more.text_if_any("a"), more.text("b").as_str()), (None, "c"));
+        assert!(more.texts("e").is_empty() && !more.flag("f") && more.number_if_any("g").is_none());
+        assert!(more.sound(()).is_some() && more.whole(()).is_none());
+        assert!(more.number::<u8>("d") == 1 && more.whole(()).is_some());
+        assert!(Members::of(Value::Null).whole(()).is_some());
+    }
 
     #[test]
     fn a_text_is_written_as_serde_writes_it() {

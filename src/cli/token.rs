@@ -2,10 +2,10 @@
 
 use crate::cli::{Which, Word, next, remark, say, secret, server, surplus, unknown, value, when};
 use crate::error::{Error, Exit};
+use crate::json::Members;
 use crate::limits;
 use crate::server::desk::{Answer, Request};
 use lexopt::Parser;
-use serde::Deserialize;
 use std::fmt::Write;
 
 const HELP: &str = "\
@@ -109,47 +109,34 @@ fn inspect(mut words: Parser) -> Result<(), Error> {
         let what = "this is nothing of this server, or the key that sealed it is gone";
         return Err(Error::new(Exit::Data, what).remedy("If it is another server's, ask there; or name its folder: --state DIR"));
     };
-    let inspection = Inspection::deserialize(inspection).map_err(|_| server::odd())?;
-    say(&inspection.told())?;
-    match inspection.state.as_str() {
+    let mut inspection = Members::of(inspection);
+    let state = inspection.text("state");
+    say(&told(&mut inspection, &state).ok_or_else(server::odd)?)?;
+    match state.as_str() {
         "good" => Ok(()),
         state => Err(Error::new(Exit::Data, format!("it is no longer good: {state}"))),
     }
 }
 
 /// What the server says of a text.
-#[derive(Deserialize)]
-struct Inspection {
-    kind: String,
-    state: String,
-    client: String,
-    client_name: Option<String>,
-    subject: Option<String>,
-    scopes: Option<String>,
-    grant: Option<String>,
-    born_unix: Option<u64>,
-    ends_unix: Option<u64>,
-}
-
-impl Inspection {
-    fn told(&self) -> String {
-        let rows = [
-            ("It is", Some(self.kind.replace('_', " "))),
-            ("State", Some(self.state.clone())),
-            ("User", self.subject.clone()),
-            ("Scopes", self.scopes.clone()),
-            ("Client", Some(self.client.clone())),
-            ("Called", self.client_name.clone()),
-            ("Grant", self.grant.clone()),
-            ("Made", self.born_unix.map(when::date)),
-            ("Ends", self.ends_unix.map(when::date)),
-        ];
-        rows.into_iter().fold(String::new(), |mut text, (name, value)| {
-            if let Some(value) = value {
-                // Writing to a String does not fail.
-                let _ = writeln!(text, "{name:<8} {value}");
-            }
-            text
-        })
-    }
+fn told(inspection: &mut Members, state: &str) -> Option<String> {
+    let rows = [
+        ("It is", Some(inspection.text("kind").replace('_', " "))),
+        ("State", Some(state.to_owned())),
+        ("User", inspection.text_if_any("subject")),
+        ("Scopes", inspection.text_if_any("scopes")),
+        ("Client", Some(inspection.text("client"))),
+        ("Called", inspection.text_if_any("client_name")),
+        ("Grant", inspection.text_if_any("grant")),
+        ("Made", inspection.number_if_any("born_unix").map(when::date)),
+        ("Ends", inspection.number_if_any("ends_unix").map(when::date)),
+    ];
+    let text = rows.into_iter().fold(String::new(), |mut text, (name, value)| {
+        if let Some(value) = value {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "{name:<8} {value}");
+        }
+        text
+    });
+    inspection.sound(text)
 }

@@ -4,11 +4,12 @@
 //! the server runs as, or root: the kernel says who it is.
 
 use crate::error::{Error, Exit};
+use crate::json::Members;
 use crate::limits;
 use crate::server::desk::{Answer, Desk, Request};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::env;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -27,11 +28,17 @@ const NAME: &str = "control";
 const SYSTEM: &str = "/run/perchd";
 
 /// A request, and the folder with the state that it is about: there may be more than one server.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Ask<R> {
+#[derive(Serialize)]
+struct Ask<'a> {
     state: PathBuf,
-    request: R,
+    request: &'a Request,
+}
+
+/// Reads one.
+fn read(line: &[u8]) -> Option<(PathBuf, Request)> {
+    let mut ask = Members::read(line)?;
+    let read = (ask.text("state").into(), Request::read(ask.take("request")?)?);
+    ask.whole(read)
 }
 
 /// The socket of a server; it is gone when the server is.
@@ -103,10 +110,10 @@ fn is_owner(uid: u32, own: u32) -> bool {
 }
 
 async fn converse(socket: UnixStream, desk: &Desk) -> io::Result<()> {
-    let answer = match serde_json::from_slice::<Ask<Request>>(&read_line(&socket).await?) {
-        Ok(ask) if ask.state == whole(desk.state().folder()) => desk.answer(ask.request),
-        Ok(_) => Answer::Elsewhere,
-        Err(_) => Answer::Fault { exit: Exit::Usage.code(), told: "the server does not know this request".to_owned() },
+    let answer = match read(&read_line(&socket).await?) {
+        Some((state, request)) if state == whole(desk.state().folder()) => desk.answer(request),
+        Some(_) => Answer::Elsewhere,
+        None => Answer::Fault { exit: Exit::Usage.code(), told: "the server does not know this request".to_owned() },
     };
     let mut line = Zeroizing::new(serde_json::to_vec(&answer)?);
     line.push(b'\n');
@@ -186,7 +193,7 @@ fn ask_at(path: &Path, line: &[u8]) -> io::Result<Option<Answer>> {
     let read = sent.and_then(|()| (&mut socket).take(limits::CONTROL_BYTES as u64).read_to_end(&mut answer));
     match read {
         Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Err(error),
-        _ => Ok(serde_json::from_slice(&answer).ok()),
+        _ => Ok(serde_json::from_slice(&answer).ok().and_then(Answer::read)),
     }
 }
 

@@ -2,20 +2,21 @@
 
 use crate::error::{Error, Exit};
 use crate::http::Service;
+use crate::json::Members;
 use crate::oauth::Mint;
 use crate::principal::ClientTag;
 use crate::seal::KeyRing;
 use crate::server::state::State;
 use crate::server::stop::Stop;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// What the owner wants. It may hold a token or keys, so that it cannot be printed.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Word that the server is there.
     Health,
@@ -35,9 +36,43 @@ pub(crate) enum Request {
     Import { ring: String },
 }
 
+impl Request {
+    /// Reads what serde wrote. What is not known is refused: a newer perchd may mean something by it.
+    pub(crate) fn read(json: Value) -> Option<Self> {
+        let (name, held) = variant(json)?;
+        let mut held = Members::of(held);
+        let request = match &*name {
+            "health" => Request::Health,
+            "pair" => Request::Pair { user: held.text("user"), scopes: held.text_if_any("scopes") },
+            "mint" => Request::Mint {
+                name: held.text("name"),
+                user: held.text("user"),
+                scopes: held.text("scopes"),
+                secs: held.number("secs"),
+            },
+            "inspect" => Request::Inspect { text: held.text("text") },
+            "revoke" => Request::Revoke { whose: Whose::read(held.take("whose")?)? },
+            "password" => Request::Password { user: held.text("user"), stays: held.flag("stays") },
+            "rotate" => Request::Rotate,
+            "import" => Request::Import { ring: held.text("ring") },
+            _ => return None,
+        };
+        held.whole(request)
+    }
+}
+
+/// A variant by its name, and what it holds.
+fn variant(json: Value) -> Option<(String, Value)> {
+    match json {
+        Value::String(name) => Some((name, Value::Null)),
+        Value::Object(members) if members.len() == 1 => members.into_iter().next(),
+        _ => None,
+    }
+}
+
 /// Whose tokens end.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Whose {
     /// Everybody's.
     Everybody,
@@ -51,8 +86,22 @@ pub(crate) enum Whose {
     Token(String),
 }
 
+impl Whose {
+    fn read(json: Value) -> Option<Self> {
+        let (name, held) = variant(json)?;
+        Some(match (&*name, held) {
+            ("everybody", Value::Null) => Whose::Everybody,
+            ("user", Value::String(text)) => Whose::User(text),
+            ("client", Value::String(text)) => Whose::Client(text),
+            ("name", Value::String(text)) => Whose::Name(text),
+            ("token", Value::String(text)) => Whose::Token(text),
+            _ => return None,
+        })
+    }
+}
+
 /// What he gets. It may hold a token or a code, so that it cannot be printed.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     /// The server is there.
@@ -62,7 +111,6 @@ pub(crate) enum Answer {
         uptime_secs: u64,
         connections: usize,
         /// Where it listens, whatever its configuration says: systemd may have handed it the sockets.
-        #[serde(default)]
         listens: Vec<SocketAddr>,
     },
     /// A code, for how long it is good, and where the server is reached.
@@ -79,6 +127,32 @@ pub(crate) enum Answer {
     Elsewhere,
     /// It cannot be done.
     Fault { exit: u8, told: String },
+}
+
+impl Answer {
+    /// Reads what serde wrote.
+    pub(crate) fn read(json: Value) -> Option<Self> {
+        let (name, held) = variant(json)?;
+        let mut held = Members::of(held);
+        let answer = match &*name {
+            "health" => Answer::Health {
+                version: held.text("version"),
+                pid: held.number("pid"),
+                uptime_secs: held.number("uptime_secs"),
+                connections: held.number("connections"),
+                listens: held.texts("listens").iter().filter_map(|address| address.parse().ok()).collect(),
+            },
+            "pairing" => Answer::Pairing { code: held.text("code"), secs: held.number("secs"), origin: held.text("origin") },
+            "token" => Answer::Token { text: held.text("text"), client: held.text("client"), origin: held.text("origin") },
+            "inspection" => Answer::Inspection { inspection: held.take("inspection") },
+            "revoked" => Answer::Revoked,
+            "keys" => Answer::Keys { count: held.number("count"), has_dropped: held.flag("has_dropped") },
+            "elsewhere" => Answer::Elsewhere,
+            "fault" => Answer::Fault { exit: held.number("exit"), told: held.text("told") },
+            _ => return None,
+        };
+        held.sound(answer)
+    }
 }
 
 /// Does what the owner asks for.
@@ -173,5 +247,65 @@ impl Desk {
         self.state.keep_keys(&keys)?;
         self.service.rekey(keys, how);
         Ok(Answer::Keys { count, has_dropped: before >= count })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_means_more_than_is_known_is_refused() {
+        let json = |text: &str| serde_json::from_str(text).unwrap();
+        for text in [
+            r#"{"pair":{"user":"anna","scopes":["math"]}}"#,
+            r#"{"pair":{"user":"anna","only":"math"}}"#,
+            r#"{"pair":{"user":"anna"},"rotate":{}}"#,
+            r#"{"pair":{}}"#,
+            r#"{"health":[]}"#,
+            r#""restart""#,
+            r#"{"revoke":{"whose":{"user":1}}}"#,
+            r#"{"revoke":{"whose":{"user":"anna","name":"b"}}}"#,
+            r#"{"revoke":{"whose":"anna"}}"#,
+            r#"{"mint":{"name":"a","user":"b","scopes":"c","secs":-1}}"#,
+        ] {
+            assert!(Request::read(json(text)).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = || "a".to_owned();
+        let whose = [Whose::Everybody, Whose::User(text()), Whose::Client(text()), Whose::Name(text()), Whose::Token(text())];
+        let mut requests = vec![
+            Request::Health,
+            Request::Pair { user: text(), scopes: None },
+            Request::Pair { user: text(), scopes: Some(text()) },
+            Request::Mint { name: text(), user: text(), scopes: text(), secs: 1 },
+            Request::Inspect { text: text() },
+            Request::Password { user: text(), stays: true },
+            Request::Rotate,
+            Request::Import { ring: text() },
+        ];
+        requests.extend(whose.map(|whose| Request::Revoke { whose }));
+        for request in requests {
+            let json = serde_json::to_value(request).unwrap();
+            assert_eq!(serde_json::to_value(Request::read(json.clone())).unwrap(), json);
+        }
+        let listens = vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()];
+        for answer in [
+            Answer::Health { version: text(), pid: 1, uptime_secs: 2, connections: 3, listens },
+            Answer::Pairing { code: text(), secs: 1, origin: text() },
+            Answer::Token { text: text(), client: text(), origin: text() },
+            Answer::Inspection { inspection: None },
+            Answer::Inspection { inspection: Some(Value::from(1)) },
+            Answer::Revoked,
+            Answer::Keys { count: 1, has_dropped: true },
+            Answer::Elsewhere,
+            Answer::Fault { exit: 64, told: text() },
+        ] {
+            let json = serde_json::to_value(answer).unwrap();
+            assert_eq!(serde_json::to_value(Answer::read(json.clone())).unwrap(), json);
+        }
     }
 }

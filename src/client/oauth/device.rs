@@ -4,13 +4,12 @@ use super::discovery::Found;
 use super::store::Kept;
 use super::{Access, failed, plain, tell};
 use crate::error::{Error, Exit};
+use crate::json::Members;
 use crate::limits;
-use serde::Deserialize;
 use std::time::{Duration, Instant};
 
 pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-#[derive(Deserialize)]
 struct Asked {
     device_code: String,
     user_code: String,
@@ -18,6 +17,21 @@ struct Asked {
     verification_uri_complete: Option<String>,
     expires_in: u64,
     interval: Option<u64>,
+}
+
+impl Asked {
+    fn read(body: &[u8]) -> Option<Self> {
+        let mut told = Members::read(body)?;
+        let read = Asked {
+            device_code: told.text("device_code"),
+            user_code: told.text("user_code"),
+            verification_uri: told.text("verification_uri"),
+            verification_uri_complete: told.text_if_any("verification_uri_complete"),
+            expires_in: told.number("expires_in"),
+            interval: told.number_if_any("interval"),
+        };
+        told.sound(read)
+    }
 }
 
 impl Access {
@@ -28,8 +42,7 @@ impl Access {
         self.register(&found.server, kept, "", scope).await?;
         kept.redirect_port = 0;
         let (status, body) = self.form(&endpoint, kept, &[("scope", scope), ("resource", &found.resource)]).await?;
-        let asked: Asked =
-            serde_json::from_slice(&body).map_err(|_| failed(&format!("no code came, but status {status}")).at(endpoint))?;
+        let asked = Asked::read(&body).ok_or_else(|| failed(&format!("no code came, but status {status}")).at(endpoint))?;
         let whole =
             asked.verification_uri_complete.as_ref().map_or_else(String::new, |uri| format!("Or open {}\n", plain_uri(uri)));
         tell(&format!("Open {} and enter {}\n{whole}", plain_uri(&asked.verification_uri), plain(&asked.user_code)));

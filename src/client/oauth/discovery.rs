@@ -1,9 +1,9 @@
 //! From a 401 to the endpoints of the authorization server (RFC 9728, RFC 8414).
 
-use super::{Access, failed, plain};
+use super::{Access, failed, plain, unlike};
 use crate::client::url::Url;
 use crate::error::Error;
-use serde::Deserialize;
+use crate::json::Members;
 
 /// What a `WWW-Authenticate: Bearer` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,35 +38,43 @@ impl Challenge {
 }
 
 /// What the resource says of itself.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(crate) struct Resource {
-    #[serde(rename = "resource")]
     pub(crate) url: String,
-    #[serde(default)]
     authorization_servers: Vec<String>,
-    #[serde(default)]
-    scopes_supported: Option<Vec<String>>,
+    scopes_supported: Vec<String>,
 }
 
 /// What the authorization server says of itself.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
     pub(super) authorization_endpoint: Option<String>,
     pub(super) token_endpoint: String,
     pub(crate) registration_endpoint: Option<String>,
     pub(super) device_authorization_endpoint: Option<String>,
-    #[serde(default)]
     pub(crate) code_challenge_methods_supported: Vec<String>,
-    #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
-    #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
-    #[serde(default)]
-    scopes_supported: Option<Vec<String>>,
+    scopes_supported: Vec<String>,
 }
 
 impl Metadata {
+    pub(crate) fn read(about: &mut Members) -> Option<Self> {
+        let read = Metadata {
+            issuer: about.text("issuer"),
+            authorization_endpoint: about.text_if_any("authorization_endpoint"),
+            token_endpoint: about.text("token_endpoint"),
+            registration_endpoint: about.text_if_any("registration_endpoint"),
+            device_authorization_endpoint: about.text_if_any("device_authorization_endpoint"),
+            code_challenge_methods_supported: about.texts("code_challenge_methods_supported"),
+            token_endpoint_auth_methods_supported: about.texts("token_endpoint_auth_methods_supported"),
+            authorization_response_iss_parameter_supported: about.flag("authorization_response_iss_parameter_supported"),
+            scopes_supported: about.texts("scopes_supported"),
+        };
+        about.sound(read)
+    }
+
     /// How a client says at the token endpoint who it is: not at all, where the server lets it.
     pub(super) fn auth_method(&self) -> &'static str {
         let all = &self.token_endpoint_auth_methods_supported;
@@ -83,6 +91,15 @@ pub(super) struct Found {
 }
 
 impl Resource {
+    pub(crate) fn read(about: &mut Members) -> Option<Self> {
+        let read = Resource {
+            url: about.text("resource"),
+            authorization_servers: about.texts("authorization_servers"),
+            scopes_supported: about.texts("scopes_supported"),
+        };
+        about.sound(read)
+    }
+
     /// The server that lets people in: itself, where it names none.
     pub(crate) fn issuer(&self, access: &Access) -> String {
         self.authorization_servers.first().cloned().unwrap_or_else(|| access.url.origin())
@@ -92,9 +109,9 @@ impl Resource {
 pub(super) async fn discover(access: &Access, challenge: &Challenge) -> Result<Found, Error> {
     let resource = resource(access, challenge).await?;
     let server = server(access, &resource).await?;
-    let join = |list: Option<Vec<String>>| list.map(|list| list.join(" ")).filter(|text| !text.is_empty());
-    let scope = challenge.scope.clone().or_else(|| join(resource.scopes_supported));
-    let scope = scope.or_else(|| join(server.scopes_supported.clone()));
+    let join = |list: &[String]| Some(list.join(" ")).filter(|text| !text.is_empty());
+    let scope = challenge.scope.clone().or_else(|| join(&resource.scopes_supported));
+    let scope = scope.or_else(|| join(&server.scopes_supported));
     Ok(Found { resource: resource.url, scope, server })
 }
 
@@ -109,7 +126,9 @@ pub(crate) async fn server(access: &Access, resource: &Resource) -> Result<Metad
         format!("{path}/.well-known/openid-configuration"),
     ];
     for place in places {
-        let Some(server) = access.document::<Metadata>(&base.with_path(&place)).await? else { continue };
+        let place = base.with_path(&place);
+        let Some(mut about) = access.document(&place).await? else { continue };
+        let server = Metadata::read(&mut about).ok_or_else(|| unlike(&place))?;
         // RFC 8414 3.3: else anybody could speak for another server.
         if server.issuer.trim_end_matches('/') != issuer.trim_end_matches('/') {
             return Err(
@@ -128,7 +147,8 @@ pub(crate) async fn resource(access: &Access, challenge: &Challenge) -> Result<R
         [format!("/.well-known/oauth-protected-resource{}", url.path_alone()), "/.well-known/oauth-protected-resource".into()];
     let named = challenge.resource_metadata.as_deref().map(|text| access.endpoint(text)).transpose()?;
     for place in named.into_iter().chain(known.iter().map(|path| url.with_path(path))) {
-        let Some(resource) = access.document::<Resource>(&place).await? else { continue };
+        let Some(mut about) = access.document(&place).await? else { continue };
+        let resource = Resource::read(&mut about).ok_or_else(|| unlike(&place))?;
         // A token for another server is none of this one's business.
         let is_ours =
             Url::parse(&resource.url).is_some_and(|of| of.origin() == url.origin() && url.path().starts_with(of.path_alone()));

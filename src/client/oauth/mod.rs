@@ -13,14 +13,13 @@ use crate::client::fault::Fault;
 use crate::client::http::{Client, Request};
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
+use crate::json::Members;
 use crate::limits;
 use crate::world::{Clock, Kernel, Random};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use discovery::{Found, discover};
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -228,7 +227,7 @@ impl Access {
     async fn is_forgotten(&self, link: &str) -> Result<bool, Error> {
         let Some(url) = Url::parse(link) else { return Ok(true) };
         let (status, body) = self.exchange("GET", &url, &[("Accept", "application/json")], b"").await?;
-        let told = serde_json::from_slice::<Refused>(&body).map(|told| told.error).unwrap_or_default();
+        let told = refusal(&body).unwrap_or_default();
         Ok(matches!(status, 400 | 401) && matches!(told.as_str(), "invalid_client" | "unauthorized_client"))
     }
 
@@ -236,16 +235,17 @@ impl Access {
     async fn grant(&self, kept: &mut Kept, fields: &[(&str, &str)]) -> Result<Result<String, String>, Error> {
         let endpoint = self.endpoint(&kept.token_endpoint)?;
         let (status, body) = self.form(&endpoint, kept, fields).await?;
-        if let Some(token) = serde_json::from_slice::<Granted>(&body).ok().filter(|_| status == 200) {
-            kept.expires_unix = token.expires_in.map(|secs| self.clock.now().unix.saturating_add(secs));
-            kept.scope = token.scope.or(kept.scope.take());
-            kept.refresh_token = token.refresh_token.or(kept.refresh_token.take());
-            kept.access_token = Some(token.access_token.clone());
+        let mut granted = Members::read(&body).unwrap_or_default();
+        if let Some(token) = granted.text_if_any("access_token").filter(|_| status == 200) {
+            kept.expires_unix = granted.number_if_any("expires_in").map(|secs| self.clock.now().unix.saturating_add(secs));
+            kept.scope = granted.text_if_any("scope").or(kept.scope.take());
+            kept.refresh_token = granted.text_if_any("refresh_token").or(kept.refresh_token.take());
+            kept.access_token = Some(token.clone());
             self.store.write(kept)?;
-            return Ok(Ok(token.access_token));
+            return Ok(Ok(token));
         }
-        match serde_json::from_slice::<Refused>(&body) {
-            Ok(refused) if (400..500).contains(&status) => Ok(Err(plain(&refused.error))),
+        match granted.text_if_any("error") {
+            Some(code) if (400..500).contains(&status) => Ok(Err(plain(&code))),
             _ => Err(failed(&format!("no token came, but status {status}")).at(endpoint)),
         }
     }
@@ -273,10 +273,10 @@ impl Access {
     }
 
     /// A JSON document; `None` where there is none.
-    async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<Option<T>, Error> {
+    async fn document(&self, url: &Url) -> Result<Option<Members>, Error> {
         let (status, body) = self.exchange("GET", url, &[("Accept", "application/json")], b"").await?;
         match status {
-            200 => serde_json::from_slice(&body).map(Some).map_err(|_| failed("this is not what it should be").at(url)),
+            200 => Members::read(&body).map(Some).ok_or_else(|| unlike(url)),
             400..500 => Ok(None),
             other => Err(failed(&format!("the server answers with status {other}")).at(url)),
         }
@@ -312,17 +312,13 @@ impl std::fmt::Debug for Access {
     }
 }
 
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-    expires_in: Option<u64>,
-    refresh_token: Option<String>,
-    scope: Option<String>,
+/// The code with which a server refuses.
+fn refusal(body: &[u8]) -> Option<String> {
+    Members::read(body)?.text_if_any("error")
 }
 
-#[derive(Default, Deserialize)]
-struct Refused {
-    error: String,
+fn unlike(url: &Url) -> Error {
+    failed("this is not what it should be").at(url)
 }
 
 fn failed(what: &str) -> Error {

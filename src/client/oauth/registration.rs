@@ -2,9 +2,9 @@
 
 use super::discovery::Metadata;
 use super::store::Kept;
-use super::{Access, Refused, device, failed, plain};
+use super::{Access, device, failed, plain, refusal};
 use crate::error::Error;
-use serde::Deserialize;
+use crate::json::Members;
 use serde_json::json;
 
 /// A client that nobody may register.
@@ -33,12 +33,12 @@ impl Access {
             about["scope"] = json!(scope);
         }
         let (status, body) = self.registration(server, &about.to_string()).await?;
-        let registered: Registered = serde_json::from_slice(&body).unwrap_or_default();
-        if !(200..300).contains(&status) || registered.client_id.is_empty() {
-            return Err(not_registered(server, status));
-        }
-        (kept.client_id, kept.client_secret) = (registered.client_id, registered.client_secret);
-        kept.is_basic = registered.token_endpoint_auth_method.as_deref().unwrap_or(method) == "client_secret_basic";
+        let mut registered = Members::read(&body).unwrap_or_default();
+        let client_id = Some(registered.text("client_id")).filter(|id| (200..300).contains(&status) && !id.is_empty());
+        kept.client_id = client_id.ok_or_else(|| not_registered(server, status))?;
+        kept.client_secret = registered.text_if_any("client_secret");
+        let given = registered.text_if_any("token_endpoint_auth_method");
+        kept.is_basic = given.as_deref().unwrap_or(method) == "client_secret_basic";
         (kept.access_token, kept.refresh_token) = (None, None);
         Ok(())
     }
@@ -57,19 +57,12 @@ impl Access {
             return self.register(server, &mut Kept::default(), "http://127.0.0.1/callback", "").await.map(|()| false);
         }
         let (status, body) = self.registration(server, NOBODY).await?;
-        match serde_json::from_slice::<Refused>(&body) {
-            Ok(told) if status == 400 && !told.error.is_empty() => Ok(true),
+        match refusal(&body) {
+            Some(code) if status == 400 && !code.is_empty() => Ok(true),
             _ if (200..300).contains(&status) => Ok(false),
             _ => Err(not_registered(server, status)),
         }
     }
-}
-
-#[derive(Default, Deserialize)]
-struct Registered {
-    client_id: String,
-    client_secret: Option<String>,
-    token_endpoint_auth_method: Option<String>,
 }
 
 fn not_registered(server: &Metadata, status: u16) -> Error {

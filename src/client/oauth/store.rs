@@ -2,19 +2,19 @@
 
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
+use crate::json::Members;
 use crate::limits;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A registration and its tokens. It has no `Debug`: it is full of secrets.
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Default, Serialize)]
 pub(super) struct Kept {
     pub(super) issuer: String,
     pub(super) token_endpoint: String,
@@ -29,6 +29,25 @@ pub(super) struct Kept {
     pub(super) refresh_token: Option<String>,
     pub(super) expires_unix: Option<u64>,
     pub(super) scope: Option<String>,
+}
+
+impl Kept {
+    fn read(kept: &mut Members) -> Option<Self> {
+        let read = Kept {
+            issuer: kept.text("issuer"),
+            token_endpoint: kept.text("token_endpoint"),
+            resource: kept.text("resource"),
+            client_id: kept.text("client_id"),
+            client_secret: kept.text_if_any("client_secret"),
+            is_basic: kept.flag("is_basic"),
+            redirect_port: kept.number("redirect_port"),
+            access_token: kept.text_if_any("access_token"),
+            refresh_token: kept.text_if_any("refresh_token"),
+            expires_unix: kept.number_if_any("expires_unix"),
+            scope: kept.text_if_any("scope"),
+        };
+        kept.sound(read)
+    }
 }
 
 /// The place of one server.
@@ -56,7 +75,7 @@ impl Store {
     pub(super) fn read(&self) -> Kept {
         let is_small = fs::metadata(&self.file).is_ok_and(|about| about.len() <= limits::KEPT_BYTES as u64);
         let text = is_small.then(|| fs::read(&self.file).ok()).flatten();
-        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        text.and_then(|text| Kept::read(&mut Members::read(&text)?)).unwrap_or_default()
     }
 
     /// Puts it in place at once, or not at all.
