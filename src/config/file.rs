@@ -160,10 +160,16 @@ pub(super) enum NumberOrName {
 }
 
 impl Shape for NumberOrName {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         let number = u32::read(place).map(NumberOrName::Number);
         let read = number.or_else(|_| String::read(place).map(NumberOrName::Name));
         read.map_err(|_| place.fault("a line is a number or a name, such as 17 or \"GPIO17\""))
+    }
+
+    fn nothing() -> Self {
+        NumberOrName::Number(0)
     }
 }
 
@@ -171,11 +177,17 @@ impl Shape for NumberOrName {
 pub(super) struct OneOrMore(pub(super) Vec<Placed<String>>);
 
 impl Shape for OneOrMore {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         if let Ok(text) = Placed::read(place) {
             return Ok(OneOrMore(vec![text]));
         }
         let texts = Vec::read(place)?;
         if texts.is_empty() { Err(place.fault("there is nothing in the brackets")) } else { Ok(OneOrMore(texts)) }
+    }
+
+    fn nothing() -> Self {
+        OneOrMore(Vec::new())
     }
 }

@@ -1,6 +1,6 @@
 //! From the text of the file to a configuration, or to the first thing that is wrong with it.
 
-use super::declared::{Declared, Tables};
+use super::declared::Tables;
 use super::file::{AuthTable, File, MetricsTable, Placed, TlsTable, TokensTable, UserTable};
 use super::tree::Named;
 use super::{Auth, Config, Lifetimes, Metrics, PemFile, Tls, User, names_of, text, tree};
@@ -8,6 +8,7 @@ use crate::error::{Error, Exit};
 use crate::limits;
 use crate::oauth::Phc;
 use crate::principal::Scopes;
+use std::mem::take;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,46 +21,45 @@ pub(super) struct Source<'a> {
 /// Reads a whole file.
 pub(super) fn config(text: &str, path: &Path) -> Result<Config, Error> {
     let source = Source { text, path };
-    let file: File = tree::read(text).map_err(|fault| source.unread(&fault))?;
+    let mut file: File = tree::read(text).map_err(|fault| source.unread(&fault))?;
     let state = match &file.state {
         Some(state) => source.absolute(state)?,
         None => super::places::state_folder(Some(path))?,
     };
-    let defaults = Config::with_state(state);
-    let name = file.name.as_ref().map_or(Ok(defaults.name), |name| source.checked(name, board_name))?;
-    let allowed = source.allowed(&file)?;
-    let listen = file.listen.map_or(Ok(defaults.listen), |listen| source.each(&listen.0, text::address))?;
-    let is_far = listen.iter().any(|address| !address.ip().is_loopback());
-    let (auth, users) = source.auth(&file.auth, is_far)?;
-    let (tls, allow_plain) = source.tls(file.tls.as_ref(), is_far)?;
-    let mut names = source.each(&file.names, text::host)?;
-    names.extend(names_of(&super::host_name()).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
-    let mut declared = Declared::default();
-    declared.add(&source, &Tables { tool: file.tool, resource: file.resource, prompt: file.prompt })?;
-    let config = Config {
-        file: Some(path.to_owned()),
-        listen,
-        state: defaults.state,
-        names,
-        public: source.each(&file.public, text::origin)?,
-        origins: source.each(&file.origins, text::origin)?,
-        auth,
-        users,
-        redirect_uris: source.each(&file.auth.redirect_uris, redirect_uri)?,
-        audience: file.auth.audience.as_ref().map(|audience| source.checked(audience, audience_name)).transpose()?,
-        tokens: source.lifetimes(&file.tokens)?,
-        tls,
-        allow_plain,
-        hidden: file.tools.hide.iter().map(|name| name.get_ref().clone()).collect(),
-        confirmed: source.confirmed(&file.tools.confirm)?,
-        allowed,
-        limits: source.limits(&file.limits)?,
-        metrics: source.metrics(&file.metrics)?,
-        declared,
-        gpio: source.gpio(&file.gpio)?,
-        i2c: source.i2c(&file.i2c)?,
-        name,
-    };
+    // One field after the other: a literal with a fault in each would be dropped in as many ways as it has fields.
+    let mut config = Config::with_state(state);
+    config.file = Some(path.to_owned());
+    if let Some(name) = &file.name {
+        config.name = source.checked(name, board_name)?;
+    }
+    config.allowed = source.allowed(&file)?;
+    if let Some(listen) = &file.listen {
+        config.listen = source.each(&listen.0, text::address)?;
+    }
+    let is_far = config.listen.iter().any(|address| !address.ip().is_loopback());
+    (config.auth, config.users) = source.auth(&file.auth, is_far)?;
+    (config.tls, config.allow_plain) = source.tls(file.tls.as_ref(), is_far)?;
+    config.names = source.each(&file.names, text::host)?;
+    for name in names_of(&super::host_name()) {
+        if !config.names.contains(&name) {
+            config.names.push(name);
+        }
+    }
+    let (tool, resource, prompt) = (take(&mut file.tool), take(&mut file.resource), take(&mut file.prompt));
+    config.declared.add(&source, &Tables { tool, resource, prompt })?;
+    config.public = source.each(&file.public, text::origin)?;
+    config.origins = source.each(&file.origins, text::origin)?;
+    config.redirect_uris = source.each(&file.auth.redirect_uris, redirect_uri)?;
+    if let Some(audience) = &file.auth.audience {
+        config.audience = Some(source.checked(audience, audience_name)?);
+    }
+    config.tokens = source.lifetimes(&file.tokens)?;
+    config.hidden = file.tools.hide.iter().map(|name| name.get_ref().clone()).collect();
+    config.confirmed = source.confirmed(&file.tools.confirm)?;
+    config.limits = source.limits(&file.limits)?;
+    config.metrics = source.metrics(&file.metrics)?;
+    config.gpio = source.gpio(&file.gpio)?;
+    config.i2c = source.i2c(&file.i2c)?;
     config.listen.iter().try_for_each(|address| config.check(*address)).map_err(|error| error.at(path.display()))?;
     Ok(config)
 }

@@ -19,13 +19,14 @@ pub(super) struct Fault {
 
 /// What can stand in a file.
 pub(super) trait Shape: Sized {
+    /// Whether something must stand there.
+    const IS_NEEDED: bool;
+
     /// Reads it from where it stands.
     fn read(place: &Place<'_>) -> Result<Self, Fault>;
 
-    /// What it is where nothing stands, if it can be left out.
-    fn absent() -> Option<Self> {
-        None
-    }
+    /// What it is where nothing stands.
+    fn nothing() -> Self;
 }
 
 /// Reads a whole file.
@@ -43,14 +44,17 @@ macro_rules! tables {
         $sight struct $name { $($field_sight $field: $shape,)* }
 
         impl $crate::config::tree::Shape for $name {
+            const IS_NEEDED: bool = false $(|| <$shape as $crate::config::tree::Shape>::IS_NEEDED)*;
+
             fn read(place: &$crate::config::tree::Place<'_>) -> Result<Self, $crate::config::tree::Fault> {
                 const KEYS: &[&str] = &[$($crate::config::tree::key(stringify!($field)),)*];
                 let mut members = place.members(KEYS)?;
-                Ok($name { $($field: members.next()?,)* })
+                let read = $name { $($field: members.next(),)* };
+                members.end(read)
             }
 
-            fn absent() -> Option<Self> {
-                Some($name { $($field: $crate::config::tree::Shape::absent()?,)* })
+            fn nothing() -> Self {
+                $name { $($field: $crate::config::tree::Shape::nothing(),)* }
             }
         }
     )*};
@@ -84,7 +88,7 @@ impl<'t> Place<'t> {
         let table = self.table("a table")?;
         match table.keys().find(|key| !keys.contains(&key.get_ref().as_ref())) {
             Some(key) => Err(Fault { what: Told::unknown_field(key.get_ref(), keys).to_string(), span: Some(key.span()) }),
-            None => Ok(Members { table, keys: keys.iter(), span: self.span.clone() }),
+            None => Ok(Members { table, keys: keys.iter(), span: self.span.clone(), fault: None }),
         }
     }
 
@@ -123,44 +127,65 @@ impl<'t> Place<'t> {
     }
 }
 
-/// What a table has for each of its keys, one after the other.
+/// What a table has for each of its keys, one after the other. A fault is told at the end: else what was read before would be
+/// dropped in as many ways as there are keys.
 pub(super) struct Members<'t> {
     table: &'t DeTable<'t>,
     keys: std::slice::Iter<'static, &'static str>,
     span: Range<usize>,
+    fault: Option<Fault>,
 }
 
 impl Members<'_> {
-    pub(super) fn next<T: Shape>(&mut self) -> Result<T, Fault> {
+    pub(super) fn next<T: Shape>(&mut self) -> T {
         let key = self.keys.next().copied().unwrap_or_default();
-        match self.table.get(key) {
+        let read = match self.table.get(key).filter(|_| self.fault.is_none()) {
             Some(value) => T::read(&Place::of(value)),
-            None => T::absent().ok_or_else(|| self.missing(key)),
-        }
+            None if T::IS_NEEDED && self.fault.is_none() => Err(self.missing(key)),
+            None => return T::nothing(),
+        };
+        read.unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            T::nothing()
+        })
     }
 
     fn missing(&self, key: &'static str) -> Fault {
         Fault { what: Told::missing_field(key).to_string(), span: Some(self.span.clone()) }
     }
+
+    pub(super) fn end<T>(self, read: T) -> Result<T, Fault> {
+        self.fault.map_or(Ok(read), Err)
+    }
 }
 
 impl<T: Shape> Shape for Spanned<T> {
+    const IS_NEEDED: bool = T::IS_NEEDED;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         T::read(place).map(|value| Spanned::new(place.span.clone(), value))
+    }
+
+    fn nothing() -> Self {
+        Spanned::new(0..0, T::nothing())
     }
 }
 
 impl<T: Shape> Shape for Option<T> {
+    const IS_NEEDED: bool = false;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         T::read(place).map(Some)
     }
 
-    fn absent() -> Option<Self> {
-        Some(None)
+    fn nothing() -> Self {
+        None
     }
 }
 
 impl<T: Shape> Shape for Vec<T> {
+    const IS_NEEDED: bool = false;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         let DeValue::Array(items) = place.value else { return Err(place.mismatch("a sequence")) };
         let mut read = Vec::with_capacity(items.len());
@@ -170,8 +195,8 @@ impl<T: Shape> Shape for Vec<T> {
         Ok(read)
     }
 
-    fn absent() -> Option<Self> {
-        Some(Vec::new())
+    fn nothing() -> Self {
+        Vec::new()
     }
 }
 
@@ -179,6 +204,8 @@ impl<T: Shape> Shape for Vec<T> {
 pub(super) struct Named<T>(pub(super) Vec<(Spanned<String>, T)>);
 
 impl<T: Shape> Shape for Named<T> {
+    const IS_NEEDED: bool = false;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         let mut named = Vec::new();
         for (name, value) in place.table("a table, such as { name = … }")? {
@@ -188,30 +215,44 @@ impl<T: Shape> Shape for Named<T> {
         Ok(Named(named))
     }
 
-    fn absent() -> Option<Self> {
-        Some(Named(Vec::new()))
+    fn nothing() -> Self {
+        Named(Vec::new())
     }
 }
 
 impl Shape for bool {
+    const IS_NEEDED: bool = false;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         if let DeValue::Boolean(flag) = place.value { Ok(*flag) } else { Err(place.mismatch("a boolean")) }
     }
 
-    fn absent() -> Option<Self> {
-        Some(false)
+    fn nothing() -> Self {
+        false
     }
 }
 
 impl Shape for String {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         place.text("a string").map(str::to_owned)
+    }
+
+    fn nothing() -> Self {
+        String::new()
     }
 }
 
 impl Shape for PathBuf {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         place.text("path string").map(PathBuf::from)
+    }
+
+    fn nothing() -> Self {
+        PathBuf::new()
     }
 }
 
@@ -219,10 +260,16 @@ impl Shape for PathBuf {
 macro_rules! whole_numbers {
     ($($kind:ident)*) => {$(
         impl Shape for $kind {
+            const IS_NEEDED: bool = true;
+
             fn read(place: &Place<'_>) -> Result<Self, Fault> {
                 let number = place.whole_number(stringify!($kind))?;
                 let told = |_| Told::invalid_value(Unexpected::Signed(number), &stringify!($kind)).to_string();
                 $kind::try_from(number).map_err(|error| place.fault(told(error)))
+            }
+
+            fn nothing() -> Self {
+                0
             }
         }
     )*};
@@ -230,6 +277,8 @@ macro_rules! whole_numbers {
 whole_numbers! { u32 usize }
 
 impl Shape for f64 {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         match place.value {
             DeValue::Float(number) => float(number.as_str()).map_err(|what| place.fault(what)),
@@ -237,10 +286,16 @@ impl Shape for f64 {
             _ => place.whole_number("f64").map(|number| number as f64),
         }
     }
+
+    fn nothing() -> Self {
+        0.0
+    }
 }
 
 /// Whatever JSON has as well.
 impl Shape for Value {
+    const IS_NEEDED: bool = true;
+
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         Ok(match place.value {
             DeValue::Boolean(flag) => Value::Bool(*flag),
@@ -253,6 +308,10 @@ impl Shape for Value {
             }
             DeValue::String(_) | DeValue::Datetime(_) => Value::String(String::read(place)?),
         })
+    }
+
+    fn nothing() -> Self {
+        Value::Null
     }
 }
 
