@@ -19,6 +19,7 @@ pub mod log;
 pub mod manual;
 pub mod mcp;
 pub mod oauth;
+mod order;
 pub mod principal;
 pub mod seal;
 pub mod server;

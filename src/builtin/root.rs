@@ -1,5 +1,6 @@
 //! Where `/proc` and `/sys` are: on the board, or in a tree that a test has made.
 
+use crate::order;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ impl Root {
         let Ok(entries) = fs::read_dir(self.place(folder)) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).take(most).collect();
-        names.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        order::sort(&mut names, |a, b| (a.len(), a) < (b.len(), b));
         names
     }
 

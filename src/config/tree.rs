@@ -4,7 +4,7 @@
 //! naming its keys, what a value is, its text says, and where it stands, toml.
 
 use serde::de::{Error as _, Unexpected, value::Error as Told};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::ops::Range;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -303,8 +303,11 @@ impl Shape for Value {
             DeValue::Float(_) => Value::from(f64::read(place)?),
             DeValue::Array(_) => Value::Array(Vec::read(place)?),
             DeValue::Table(_) => {
-                let entries = Named::read(place)?.0.into_iter();
-                Value::Object(entries.map(|(name, value)| (name.into_inner(), value)).collect())
+                let mut members = Map::new();
+                for (name, value) in Named::read(place)?.0 {
+                    members.insert(name.into_inner(), value);
+                }
+                Value::Object(members)
             }
             DeValue::String(_) | DeValue::Datetime(_) => Value::String(String::read(place)?),
         })

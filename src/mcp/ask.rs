@@ -12,7 +12,7 @@ use crate::world::Now;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -146,8 +146,10 @@ impl Round<'_> {
     /// Writes the members of a result that asks for input.
     pub(super) fn write_questions(&self, json: &mut Vec<u8>, asked: &[(String, Ask)], answers: &Answers) -> Result<(), Error> {
         let state = self.seal(answers).ok_or_else(|| Error::internal("The answers are too long to be carried along"))?;
-        let questions: BTreeMap<&str, Value> =
-            asked.iter().map(|(key, ask)| (key.as_str(), json!({ "method": ask.method, "params": ask.params }))).collect();
+        let mut questions = Map::new();
+        for (key, ask) in asked {
+            questions.insert(key.clone(), json!({ "method": ask.method, "params": ask.params }));
+        }
         json.extend_from_slice(br#""inputRequests":"#);
         value(json, &questions);
         member(json, "requestState", &state);

@@ -116,9 +116,10 @@ impl Form {
         match &self.0 {
             Fields::Schema(schema) => schema.clone(),
             Fields::Args(args) => {
-                let property =
-                    |arg: &Arg| (arg.name().to_owned(), serde_json::to_value(arg.without_header()).unwrap_or_default());
-                let properties: Map<String, Value> = args.iter().map(property).collect();
+                let mut properties = Map::new();
+                for arg in args {
+                    properties.insert(arg.name().to_owned(), serde_json::to_value(arg.without_header()).unwrap_or_default());
+                }
                 let required: Vec<&str> = args.iter().filter(|arg| arg.is_required()).map(Arg::name).collect();
                 json!({"type": "object", "properties": properties, "required": required})
             }

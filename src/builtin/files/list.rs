@@ -3,6 +3,7 @@
 use crate::builtin::files::beneath::{Base, entry, kind, modified};
 use crate::builtin::files::inside::{Inside, shown};
 use crate::limits;
+use crate::order;
 use rustix::fs::Dir;
 use serde::Serialize;
 use std::ffi::{OsStr, OsString};
@@ -47,7 +48,7 @@ pub(super) fn list(base: &Base, folder: &str, inside: &Inside, after: &OsStr) ->
         }
         names.push(name);
     }
-    names.sort();
+    order::sort(&mut names, |a, b| a < b);
     let next = names.get(limits::FOLDER_ENTRIES).and_then(|_| names.get(limits::FOLDER_ENTRIES - 1)).map(|name| shown(name));
     names.truncate(limits::FOLDER_ENTRIES);
     // What is gone again by now is left out.

@@ -2,8 +2,10 @@
 
 use crate::builtin::root::{Root, label};
 use crate::builtin::system::memory::Size;
+use crate::order;
 use serde::Serialize;
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -92,9 +94,10 @@ impl Top {
             })
             .collect();
         let processes = all.len();
-        all.sort_by(|a, b| b.memory_bytes.cmp(&a.memory_bytes).then(a.pid.cmp(&b.pid)));
+        let most = |a: &Process, b: &Process, order: Ordering| order.then(b.pid.cmp(&a.pid)).is_gt();
+        order::sort(&mut all, |a, b| most(a, b, a.memory_bytes.cmp(&b.memory_bytes)));
         let by_memory = all.iter().take(count).cloned().collect();
-        all.sort_by(|a, b| b.cpu_percent.total_cmp(&a.cpu_percent).then(a.pid.cmp(&b.pid)));
+        order::sort(&mut all, |a, b| most(a, b, a.cpu_percent.total_cmp(&b.cpu_percent)));
         all.truncate(count);
         Top { processes, by_cpu: all, by_memory }
     }

@@ -5,9 +5,9 @@ use crate::builtin::gpio::device;
 use crate::cli::{Which, server, when};
 use crate::config::{Config, FILE};
 use crate::error::{Error, Exit};
+use crate::order;
 use crate::server::desk::{Answer, Request};
 use crate::server::{Server, state, tls};
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -151,7 +151,7 @@ fn readable(report: &Report, config: &Config, user: Option<&User>) {
 /// Whom the server runs as.
 struct User {
     uid: u32,
-    groups: BTreeSet<u32>,
+    groups: Vec<u32>,
 }
 
 impl User {
@@ -162,7 +162,7 @@ impl User {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
             line.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u32>>()
         };
-        let groups = numbers("Groups:").into_iter().chain(numbers("Gid:")).collect();
+        let groups = [numbers("Groups:"), numbers("Gid:")].concat();
         Some(User { uid: *numbers("Uid:").get(1)?, groups })
     }
 
@@ -207,7 +207,9 @@ fn check(path: &Path, table: &str, user: Option<&User>) -> Result<(), Error> {
 fn gpio(report: &Report, config: &Config, user: Option<&User>) {
     const STEP: &str = "gpio";
     report.begin(STEP);
-    let chips: BTreeSet<_> = config.gpio.lines.iter().map(|line| line.wiring.chip.as_str()).collect();
+    let mut chips: Vec<_> = config.gpio.lines.iter().map(|line| line.wiring.chip.as_str()).collect();
+    order::sort(&mut chips, |a, b| a < b);
+    chips.dedup();
     let found = chips.iter().map(|chip| {
         let path = device::path(chip).map_err(|error| Error::new(Exit::Config, error.to_string()).at("[gpio]"))?;
         check(&path, "[gpio]", user).map(|()| path)
@@ -218,7 +220,9 @@ fn gpio(report: &Report, config: &Config, user: Option<&User>) {
 fn i2c(report: &Report, config: &Config, user: Option<&User>) {
     const STEP: &str = "i2c";
     report.begin(STEP);
-    let buses: BTreeSet<_> = config.i2c.iter().map(|device| device.bus).collect();
+    let mut buses: Vec<_> = config.i2c.iter().map(|device| device.bus).collect();
+    order::sort(&mut buses, |a, b| a < b);
+    buses.dedup();
     let found = buses.iter().map(|bus| {
         let path = PathBuf::from(format!("/dev/i2c-{bus}"));
         check(&path, "[i2c]", user).map(|()| path)
@@ -298,12 +302,12 @@ mod tests {
             fs::metadata(&file).unwrap()
         };
         let (uid, gid) = (about(0o600).uid(), about(0o600).gid());
-        let own = User { uid: uid + 1, groups: BTreeSet::from([gid]) };
-        let other = User { uid: uid + 1, groups: BTreeSet::from([gid + 1]) };
+        let own = User { uid: uid + 1, groups: vec![gid] };
+        let other = User { uid: uid + 1, groups: vec![gid + 1] };
         assert!(own.may(&about(0o660), 6) && own.may(&about(0o640), 4) && other.may(&about(0o666), 6));
         assert!(!own.may(&about(0o640), 6) && !own.may(&about(0o606), 6), "others may more, and that does not count");
         assert!(!other.may(&about(0o660), 4) && !other.may(&about(0o600), 6));
-        assert!(User { uid: 0, groups: BTreeSet::new() }.may(&about(0o000), 6));
+        assert!(User { uid: 0, groups: Vec::new() }.may(&about(0o000), 6));
         fs::remove_file(&file).unwrap();
     }
 }

@@ -17,6 +17,7 @@ use crate::config::read::Source;
 use crate::config::tree;
 use crate::error::{Error, Exit};
 use crate::limits;
+use crate::order;
 use crate::tool::{Arg, Effect};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -197,7 +198,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
             return Err(io::Error::other(format!("there are more than {} files", limits::TOOL_FILES)));
         }
     }
-    files.sort();
+    order::sort(&mut files, |a, b| a < b);
     Ok(files)
 }
 

@@ -3,6 +3,7 @@
 
 use crate::audit::Event;
 use crate::limits;
+use crate::order;
 use crate::principal::{ClientTag, GrantId, Principal, Scopes};
 use heapless::String as Bounded;
 use std::cell::{Cell, RefCell};
@@ -96,7 +97,7 @@ impl Seen {
     /// All, the last one heard of first.
     pub(super) fn clients(&self) -> Vec<Rc<SeenClient>> {
         let mut clients = self.0.borrow().clone();
-        clients.sort_by_key(|known| std::cmp::Reverse(known.last_ms.get()));
+        order::sort(&mut clients, |a, b| a.last_ms > b.last_ms);
         clients
     }
 

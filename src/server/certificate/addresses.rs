@@ -1,5 +1,6 @@
 //! The addresses of this machine, as the kernel lists them.
 
+use crate::order;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +11,7 @@ pub(super) fn of_host() -> Vec<IpAddr> {
     let v6 = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let mut addresses: Vec<_> = v4_local(&v4).map(IpAddr::V4).chain(v6_local(&v6).map(IpAddr::V6)).collect();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
-    addresses.sort_unstable();
+    order::sort(&mut addresses, |a, b| a < b);
     addresses.dedup();
     addresses
 }
