@@ -6,6 +6,7 @@ mod onewire;
 
 use crate::builtin::root::Root;
 use crate::error::Error;
+use crate::json;
 use crate::tool::{Arg, Arguments, Catalog, Contents, Output, Resource, Tool, ToolError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -209,12 +210,12 @@ fn text(root: &Root, path: &str) -> Result<String, String> {
 }
 
 fn number(root: &Root, path: &str) -> Result<f64, String> {
-    text(root, path)?.parse().map_err(|_| "what it says is no number".to_owned())
+    json::number(&text(root, path)?).ok_or_else(|| "what it says is no number".to_owned())
 }
 
 /// Seven figures: no sensor has more, and products of decimal fractions end in noise.
 fn rounded(value: f64) -> f64 {
-    format!("{value:.6e}").parse().unwrap_or(value)
+    json::number(&format!("{value:.6e}")).unwrap_or(value)
 }
 
 impl Readings {

@@ -126,7 +126,7 @@ fn hash(password: &str) -> Phc {
     let iterations = Phc::calibrated(limits::PASSWORD_ITERATIONS_MIN, took);
     if iterations == limits::PASSWORD_ITERATIONS_MIN {
         drop(waiting);
-        let secs = took.as_secs_f32();
+        let secs = took.as_secs_f64();
         remark(&format!("This board is slow: to check the password takes it {secs:.1} s.\n"));
         return least;
     }

@@ -3,6 +3,7 @@
 //! serde can do that as well, but brings all that it knows once more for each shape, which came to 160 KB. Here, a shape is read by
 //! naming its keys, what a value is, its text says, and where it stands, toml.
 
+use crate::json;
 use serde::de::{Error as _, Unexpected, value::Error as Told};
 use serde_json::{Map, Value};
 use std::ops::Range;
@@ -323,7 +324,12 @@ fn integer(number: &DeInteger<'_>) -> Result<i64, &'static str> {
 }
 
 fn float(number: &str) -> Result<f64, &'static str> {
-    number.parse().map_err(|_| "this is no number")
+    match number.trim_start_matches('+') {
+        "inf" => Ok(f64::INFINITY),
+        "-inf" => Ok(f64::NEG_INFINITY),
+        "nan" | "-nan" => Ok(f64::NAN),
+        number => json::number(number).ok_or("this is no number"),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Lines by which a command says how far it has got: `40%`, `40% copying`, `2/5`, `2/5 copying`.
 
+use crate::json;
 use crate::limits;
 use crate::tool::Call;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ impl<'a> Report<'a> {
 /// A number at the beginning, without a sign.
 fn number(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number = text[..end].parse().ok().filter(|_| end < 16 && text.starts_with(|c: char| c.is_ascii_digit()))?;
+    let number = json::number(&text[..end]).filter(|_| end < 16)?;
     Some((number, &text[end..]))
 }
 

@@ -1,6 +1,7 @@
 //! What the board is, and how busy.
 
 use crate::builtin::root::Root;
+use crate::json;
 use serde::Serialize;
 use std::fmt;
 
@@ -41,7 +42,7 @@ fn model(root: &Root) -> String {
 }
 
 fn load(text: &str) -> Option<[f64; 3]> {
-    let mut numbers = text.split(' ').map(|word| word.parse::<f64>().ok().filter(|load| load.is_finite()));
+    let mut numbers = text.split(' ').map(json::number);
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 

@@ -2,6 +2,7 @@
 
 use crate::builtin::root::{Root, label};
 use crate::builtin::system::memory::Size;
+use crate::json;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -135,7 +136,7 @@ fn address_v6(line: &str) -> Option<(Ipv6Addr, &str)> {
 /// How strong the signal of a wireless interface is, out of `/proc/net/wireless`.
 fn signal(text: &str, interface: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'))?;
-    line.split_whitespace().nth(2)?.trim_end_matches('.').parse().ok().filter(|dbm: &f64| dbm.is_finite())
+    json::number(line.split_whitespace().nth(2)?.trim_end_matches('.')).filter(|dbm| dbm.is_finite())
 }
 
 /// A line for each interface.
