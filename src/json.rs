@@ -1,6 +1,8 @@
 //! JSON that each call writes some of, and objects that are seldom read.
 
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Appends `text` as a string (RFC 8259 7).
 pub(crate) fn push_text(json: &mut Vec<u8>, text: &str) {
@@ -40,9 +42,9 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// `None` for what is no object.
+    /// `None` for what is no object, or has a member twice.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok().map(|left| Members { left, is_odd: false })
+        serde_json::from_slice(text).ok()
     }
 
     /// Those of an object within another; what is none has none.
@@ -73,19 +75,17 @@ impl Members {
 
     /// Texts; none where nothing is.
     pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
-        let mut texts = Vec::new();
-        let values = match self.take(name) {
-            Some(Value::Array(values)) => values,
-            value => {
-                self.is_odd |= value.is_some();
-                return texts;
-            }
-        };
+        self.texts_if_any(name).unwrap_or_default()
+    }
+
+    pub(crate) fn texts_if_any(&mut self, name: &str) -> Option<Vec<String>> {
+        let Value::Array(values) = self.take(name)? else { return self.odd() };
+        let mut texts = Vec::with_capacity(values.len());
         for value in values {
-            let Value::String(text) = value else { return self.odd().unwrap_or_default() };
+            let Value::String(text) = value else { return self.odd() };
             texts.push(text);
         }
-        texts
+        Some(texts)
     }
 
     /// A number that must be there.
@@ -119,6 +119,33 @@ impl Members {
     /// The same, unless one was not asked for.
     pub(crate) fn whole<T>(&self, read: T) -> Option<T> {
         self.sound(read).filter(|_| self.left.is_empty())
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+/// Reads each member once.
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Members::default();
+        while let Some((name, value)) = map.next_entry()? {
+            if members.left.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands there twice"));
+            }
+        }
+        Ok(members)
     }
 }
 
@@ -166,7 +193,7 @@ mod tests {
             assert!(members.sound(()).is_none(), "{value}");
         }
         assert!(Members::of(Value::from(1)).sound(()).is_none());
-        for text in ["", "[]", "1", "{", "{} {}"] {
+        for text in ["", "[]", "1", "{", "{} {}", r#"{"a":1,"a":1}"#] {
             assert!(Members::read(text.as_bytes()).is_none(), "{text}");
         }
         let mut more = members(r#"{"a":null,"b":"c","d":1}"#);

@@ -112,7 +112,7 @@ impl Bridge {
                 self.read_older(response, &mut reader).await;
                 self.endpoint.borrow_mut().take();
                 // Their answers would have come on this stream.
-                let lost: Vec<String> = self.flights.borrow().keys().cloned().collect();
+                let lost: Vec<String> = self.flights.borrow().iter().map(|flight| flight.id.clone()).collect();
                 for id in &lost {
                     self.refuse(id, "The connection to the server broke before the answer came.");
                 }

@@ -16,7 +16,6 @@ use crate::limits;
 use crate::tool::Param;
 use message::{Message, refusal};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io::{self, BufRead, Read, Write};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -50,6 +49,7 @@ struct Session {
 
 /// A request under way.
 struct Flight {
+    id: String,
     task: Option<AbortHandle>,
     is_stateless: bool,
     /// Its answer is a list of tools, whose marks are remembered.
@@ -63,7 +63,7 @@ struct Bridge {
     headers: Vec<(String, String)>,
     patience: Duration,
     session: RefCell<Session>,
-    flights: RefCell<HashMap<String, Flight>>,
+    flights: RefCell<Vec<Flight>>,
     /// Where messages go in the older transport, once its stream has said so.
     endpoint: RefCell<Option<Url>>,
     is_older: Cell<bool>,
@@ -74,7 +74,7 @@ struct Bridge {
     /// An answer that only we asked for.
     swallowed: RefCell<Option<String>>,
     /// By tool: the arguments that a call repeats in its headers.
-    marks: RefCell<HashMap<String, Vec<Param>>>,
+    marks: RefCell<Vec<(String, Vec<Param>)>>,
     renewal: Mutex<()>,
     /// For tasks that go on by themselves.
     own: RefCell<Weak<Bridge>>,
@@ -194,7 +194,7 @@ impl Bridge {
             self.session.borrow_mut().initialize = Some(Rc::clone(&message));
         }
         if let Some(id) = &message.cancels {
-            let flight = self.flights.borrow_mut().remove(id);
+            let flight = self.landed(id);
             if let Some(Flight { task: Some(task), is_stateless: true, .. }) = &flight {
                 // Closing the stream is what gives a request up (MCP 2026-07-28, basic/transports).
                 task.abort();
@@ -207,8 +207,9 @@ impl Bridge {
         }
         for id in &message.asks {
             let is_stateless = message.stateless.is_some();
-            let flight = Flight { task: None, is_stateless, is_list: is_stateless && message.is("tools/list") };
-            self.flights.borrow_mut().insert(id.clone(), flight);
+            let flight = Flight { id: id.clone(), task: None, is_stateless, is_list: is_stateless && message.is("tools/list") };
+            self.landed(id);
+            self.flights.borrow_mut().push(flight);
         }
         if message.is("initialize") || message.is("notifications/initialized") {
             let done = self.deliver(&message).await;
@@ -220,10 +221,8 @@ impl Bridge {
         }
         let (bridge, sent) = (Rc::clone(self), Rc::clone(&message));
         let task = tokio::task::spawn_local::<Errand>(Box::pin(async move { _ = bridge.deliver(&sent).await }));
-        for id in &message.asks {
-            if let Some(flight) = self.flights.borrow_mut().get_mut(id) {
-                flight.task = Some(task.abort_handle());
-            }
+        for flight in self.flights.borrow_mut().iter_mut().filter(|flight| message.asks.contains(&flight.id)) {
+            flight.task = Some(task.abort_handle());
         }
         Ok(())
     }
@@ -237,14 +236,21 @@ impl Bridge {
             message.asks.iter().for_each(|id| self.refuse(id, &words));
         }
         if !self.is_older.get() {
-            message.asks.iter().for_each(|id| _ = self.flights.borrow_mut().remove(id));
+            message.asks.iter().for_each(|id| _ = self.landed(id));
         }
         sent
     }
 
+    /// Takes a request out of those under way.
+    fn landed(&self, id: &str) -> Option<Flight> {
+        let mut flights = self.flights.borrow_mut();
+        let place = flights.iter().position(|flight| flight.id == id)?;
+        Some(flights.swap_remove(place))
+    }
+
     /// Answers a request with an error, unless it was answered or given up.
     fn refuse(&self, id: &str, words: &str) {
-        if self.flights.borrow_mut().remove(id).is_some() {
+        if self.landed(id).is_some() {
             pass(&refusal(id, -32000, words));
         }
     }
@@ -258,7 +264,7 @@ impl Bridge {
         }
         if message.method.is_none() {
             // One that was given up, or answered with an error already, is answered no more.
-            let known: Vec<Flight> = message.answers.iter().filter_map(|id| self.flights.borrow_mut().remove(id)).collect();
+            let known: Vec<Flight> = message.answers.iter().filter_map(|id| self.landed(id)).collect();
             if known.is_empty() {
                 return Some(message);
             }

@@ -14,9 +14,8 @@ impl Bridge {
     /// The headers of a call, as far as its tool is known.
     pub(super) fn param_headers(&self, message: &Message) -> Vec<(String, String)> {
         let marks = self.marks.borrow();
-        let Some(params) = message.name_given.as_ref().filter(|_| is_call(message)).and_then(|name| marks.get(name)) else {
-            return Vec::new();
-        };
+        let is_meant = |name: &str| is_call(message) && message.name_given.as_deref() == Some(name);
+        let Some((_, params)) = marks.iter().find(|(name, _)| is_meant(name)) else { return Vec::new() };
         let call: Value = serde_json::from_slice(&message.bytes).unwrap_or_default();
         let header = |param: &Param| {
             let argument = param.path.iter().try_fold(&call["params"]["arguments"], |within, name| within.get(name))?;
@@ -40,13 +39,13 @@ impl Bridge {
         tools.retain(|tool| {
             let Some(name) = tool["name"].as_str() else { return true };
             let params = Param::of(&tool["inputSchema"]);
-            marks.remove(name);
+            marks.retain(|(known, _)| known != name);
             if let Err(why) = Param::check(&params) {
                 tell(&format!("the tool {name:?} is left out: {why}"));
                 return false;
             }
             if !params.is_empty() && marks.len() < limits::MARKED_TOOLS {
-                marks.insert(name.to_owned(), params);
+                marks.push((name.to_owned(), params));
             }
             true
         });

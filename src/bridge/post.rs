@@ -150,7 +150,7 @@ impl Bridge {
         let end = Instant::now() + self.patience;
         loop {
             let broken = self.read(response, &mut reader, &mut left).await;
-            if left.is_empty() || message.asks.iter().all(|id| !self.flights.borrow().contains_key(id)) {
+            if left.is_empty() || message.asks.iter().all(|id| self.flights.borrow().iter().all(|flight| flight.id != *id)) {
                 return Ok(());
             }
             if matches!(broken, Some(Fault::Large)) {

@@ -37,8 +37,7 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
             Word::Value(text) => return Err(surplus(&text)),
         }
     }
-    let config = which.config()?;
-    let catalog = Server::new(config.clone()).builtin().checked()?;
+    let (config, catalog) = Server::new(which.config()?).builtin().checked()?;
     let ends = tls::Tls::check(&config)?;
     say(&effective(&config, ends, &catalog))
 }

@@ -38,7 +38,7 @@ pub(super) fn run(mut words: Parser) -> Result<(), Error> {
             Word::Value(text) => return Err(surplus(&text)),
         }
     }
-    let catalog = Server::new(which.config()?).builtin().checked()?;
+    let (_, catalog) = Server::new(which.config()?).builtin().checked()?;
     let all = catalog.scopes();
     if let Some(unknown) = scopes.iter().find(|scope| !all.iter().any(|known| known.name == **scope)) {
         let names: Vec<_> = all.iter().map(|scope| scope.name.as_str()).collect();

@@ -1,5 +1,6 @@
 //! Prompts and the completion of arguments on the wire (MCP 2025-11-25, server/prompts, server/utilities/completion).
 
+use crate::json::Members;
 use crate::limits;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -83,29 +84,28 @@ impl GetParams<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct CompleteParams<'a> {
-    #[serde(borrow, rename = "ref")]
-    reference: Reference<'a>,
-    #[serde(borrow)]
-    argument: Argument<'a>,
+/// What is completed: of a prompt by its name, or of a resource by its URI.
+enum Reference {
+    Prompt(String),
+    Resource(String),
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type")]
-enum Reference<'a> {
-    #[serde(rename = "ref/prompt")]
-    Prompt { name: Cow<'a, str> },
-    #[serde(rename = "ref/resource")]
-    Resource { uri: Cow<'a, str> },
+/// What there is of an argument.
+struct Argument {
+    name: String,
+    value: String,
 }
 
-#[derive(Deserialize)]
-struct Argument<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    value: Cow<'a, str>,
+fn read_complete(params: Option<&RawValue>) -> Option<(Reference, Argument)> {
+    let mut params = Members::read(params?.get().as_bytes())?;
+    let (mut reference, mut argument) = (Members::of(params.take("ref")?), Members::of(params.take("argument")?));
+    let of = match &*reference.text("type") {
+        "ref/prompt" => Reference::Prompt(reference.text("name")),
+        "ref/resource" => Reference::Resource(reference.text("uri")),
+        _ => return None,
+    };
+    let given = Argument { name: argument.text("name"), value: argument.text("value") };
+    reference.sound(()).and_then(|()| argument.sound((of, given)))
 }
 
 /// What a client wants completed.
@@ -113,20 +113,19 @@ pub(super) struct Completion<'a> {
     /// What a token needs for it: the same as for that which is completed.
     pub(super) scope: &'a str,
     completers: &'a [Completer],
-    argument: Argument<'a>,
+    argument: Argument,
 }
 
 impl<'a> Completion<'a> {
-    pub(super) fn read(catalog: &'a Catalog, params: Option<&'a RawValue>) -> Result<Self, Error> {
-        let params = params.and_then(|params| serde_json::from_str::<CompleteParams<'_>>(params.get()).ok());
-        let CompleteParams { reference, argument } =
-            params.ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
+    pub(super) fn read(catalog: &'a Catalog, params: Option<&RawValue>) -> Result<Self, Error> {
+        let (reference, argument) = read_complete(params)
+            .ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
         let (scope, completers) = match reference {
-            Reference::Prompt { name } => {
+            Reference::Prompt(name) => {
                 let prompt = catalog.prompt(&name).ok_or_else(|| Error::invalid_params("Unknown prompt"))?;
                 (prompt.scope(), &prompt.spec.completions)
             }
-            Reference::Resource { uri } => {
+            Reference::Resource(uri) => {
                 let known = catalog.resources().iter().find(|resource| resource.about.uri.as_str() == uri);
                 let known = known.ok_or_else(|| Error::invalid_params("Unknown resource template"))?;
                 (known.scope(), &known.about.completions)

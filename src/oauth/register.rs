@@ -7,13 +7,13 @@ use super::redirect::RedirectUri;
 use super::throttle::Source;
 use super::{Authority, Error};
 use crate::audit::Event;
+use crate::json::Members;
 use crate::limits;
 use crate::principal::Scopes;
 use crate::world::World;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// What is read of a registration. RFC 7591 2: what is not known is ignored.
-#[derive(Deserialize)]
 struct Request {
     redirect_uris: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
@@ -22,6 +22,22 @@ struct Request {
     client_name: Option<String>,
     scope: Option<String>,
     application_type: Option<String>,
+}
+
+impl Request {
+    fn read(body: &[u8]) -> Option<Self> {
+        let mut members = Members::read(body)?;
+        let request = Request {
+            redirect_uris: members.texts_if_any("redirect_uris"),
+            token_endpoint_auth_method: members.text_if_any("token_endpoint_auth_method"),
+            grant_types: members.texts_if_any("grant_types"),
+            response_types: members.texts_if_any("response_types"),
+            client_name: members.text_if_any("client_name"),
+            scope: members.text_if_any("scope"),
+            application_type: members.text_if_any("application_type"),
+        };
+        members.sound(request)
+    }
 }
 
 /// RFC 7591 3.2.1. What is not known is left out, never null: clients stumble over it.
@@ -94,10 +110,8 @@ fn parse(body: &[u8]) -> Result<Request, Error> {
     if body.len() > limits::FORM_BYTES {
         return Err(Error::invalid_client_metadata("The registration is too long."));
     }
-    // serde reads structs from arrays, too.
-    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{")).unwrap_or_default();
-    let request: Request = serde_json::from_slice(object)
-        .map_err(|_| Error::invalid_client_metadata("The registration is not the JSON of RFC 7591."))?;
+    let request =
+        Request::read(body).ok_or_else(|| Error::invalid_client_metadata("The registration is not the JSON of RFC 7591."))?;
     // RFC 7591 2: a method left out means client_secret_basic, and RFC 7591 3.2.1 lets the server put another in its
     // place; it puts `none`, as it hands out no secrets.
     let method = request.token_endpoint_auth_method.as_deref().unwrap_or("none");

@@ -31,7 +31,7 @@ impl Local {
     pub(crate) fn of(server: Server, board: impl Board + 'static) -> Result<Self, Error> {
         server.offer.approvals.connect(board);
         let commands = Rc::clone(&server.offer.commands);
-        Ok(Local { catalog: server.checked()?, commands })
+        Ok(Local { catalog: server.checked()?.1, commands })
     }
 
     /// What is offered.

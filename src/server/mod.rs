@@ -131,12 +131,13 @@ impl Server {
         self
     }
 
-    /// What is offered; nothing is opened for it.
+    /// The configuration, and what is offered under it; nothing is opened for it.
     ///
     /// # Errors
     /// When a tool, resource or prompt is wrong.
-    pub(crate) fn checked(self) -> Result<Catalog, Error> {
-        self.fault.map_or_else(|| self.offer.under(&self.config), Err)
+    pub(crate) fn checked(self) -> Result<(Config, Catalog), Error> {
+        let catalog = self.fault.map_or_else(|| self.offer.under(&self.config), Err)?;
+        Ok((self.config, catalog))
     }
 
     /// A server with the tools in the box and this configuration.

@@ -6,7 +6,6 @@ use crate::order;
 use serde::Serialize;
 use serde_json::Value;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::fmt;
 
 /// More processes are not looked at. A Pi has 150, a busy server 2,000.
@@ -18,7 +17,8 @@ pub(super) struct Sample {
     /// Of all processors together, idle or not.
     all: u64,
     cpus: u64,
-    used: HashMap<u32, u64>,
+    /// For each process, the oldest first.
+    used: Vec<(u32, u64)>,
 }
 
 /// Those that use the most.
@@ -83,7 +83,8 @@ impl Top {
             .iter()
             .map(|(pid, used)| {
                 // One that is new since then used all of it since then.
-                let used = used.saturating_sub(before.used.get(pid).copied().unwrap_or_default());
+                let earlier = before.used.binary_search_by_key(pid, |(pid, _)| *pid).map_or(0, |place| before.used[place].1);
+                let used = used.saturating_sub(earlier);
                 let status = root.read(&format!("/proc/{pid}/status")).unwrap_or_default();
                 Process {
                     pid: *pid,
@@ -212,7 +213,7 @@ mod tests {
                 tree.write(path, bytes);
             }
             let mut before = Sample::read(&tree.0);
-            before.used.insert(1, u64::MAX);
+            before.used.insert(0, (1, u64::MAX));
             let text = Top::since(&before, &tree.0, 32).to_string();
             assert!(text.len() < 1000 && !text.contains('\x1b') && !text.contains('\0'), "{text}");
         }

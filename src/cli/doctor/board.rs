@@ -44,8 +44,7 @@ pub(super) fn examine(report: &Report, which: &Which) -> Option<(Config, usize)>
 }
 
 fn configuration(which: &Which) -> Result<(Config, usize), Error> {
-    let config = which.config()?;
-    let catalog = Server::new(config.clone()).builtin().checked()?;
+    let (config, catalog) = Server::new(which.config()?).builtin().checked()?;
     tls::Tls::check(&config)?;
     let count = catalog.tools().len();
     Ok((config, count))
