@@ -1,5 +1,6 @@
 //! Times and spans, as people write and read them.
 
+use crate::server::certificate::civil;
 use std::fmt::Write;
 
 /// `90d`, `12h`, `30m`, `45s` in seconds; a bare number is seconds.
@@ -39,18 +40,6 @@ pub(super) fn date(unix: u64) -> String {
     let (days, secs) = (unix / (24 * 3600), unix % (24 * 3600));
     let (year, month, day) = civil(days);
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", secs / 3600, secs / 60 % 60)
-}
-
-/// Year, month and day of a day since 1970, by eras of 400 years that begin in March: the day that may be missing is the last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let of_era_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + of_era_year + next, month, day)
 }
 
 #[cfg(test)]

@@ -8,19 +8,21 @@
 mod addresses;
 mod ca;
 mod files;
+mod issue;
 mod pem;
 mod x509;
 
 pub(crate) use files::from_files;
+pub(crate) use x509::civil;
 
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::server::certificate::ca::Ca;
+use crate::server::certificate::issue::KeyPair;
 use crate::server::certificate::x509::X509;
 use crate::server::state::{PUBLIC, SECRET, State};
 use crate::world::Now;
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fmt::{self, Write};
@@ -153,7 +155,7 @@ fn ours(state: &State, ca: &Ca) -> Result<Option<Identity>, Error> {
     };
     Ok(pem::certificates(&chain).ok().zip(pem::key(&key).ok()).and_then(|(chain, key)| {
         let read = X509::read(chain.first()?)?;
-        let is_ours = read.is_signed_by(ca.public_key()) && pair(&key)?.public_key_raw() == read.public_key;
+        let is_ours = read.is_signed_by(ca.public_key()) && pair(&key)?.public() == read.public_key;
         let (begins, ends, names) = (u64::try_from(read.begins).ok()?, u64::try_from(read.ends).ok()?, read.names());
         is_ours.then_some(Identity { chain, key, begins, ends, names })
     }))
@@ -161,7 +163,7 @@ fn ours(state: &State, ca: &Ca) -> Result<Option<Identity>, Error> {
 
 fn pair(key: &PrivateKeyDer<'_>) -> Option<KeyPair> {
     let PrivateKeyDer::Pkcs8(key) = key else { return None };
-    KeyPair::from_pkcs8_der_and_sign_algo(key, &PKCS_ECDSA_P256_SHA256).ok()
+    KeyPair::read(key.secret_pkcs8_der())
 }
 
 fn renew(state: &State, ca: &Ca, mut names: Vec<String>, old: Option<Identity>, now: Now) -> Result<Identity, Error> {
@@ -177,9 +179,9 @@ fn renew(state: &State, ca: &Ca, mut names: Vec<String>, old: Option<Identity>, 
         }
     }
     let (begins, ends) = (at.saturating_sub(BACKDATE_SECS), (at - BACKDATE_SECS.min(at) + LIFE_SECS).min(ca.ends));
-    let key = KeyPair::generate().map_err(|_| failed())?;
+    let key = KeyPair::generate().ok_or_else(failed)?;
     let certificate = ca.sign(&key, &names, begins, ends)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.pkcs8().to_vec()));
     // In this order: a power cut between the two leaves a pair that does not match, and is made anew.
     state.write("server.key", pem::write("PRIVATE KEY", key.secret_der()).as_bytes(), SECRET)?;
     state.write("server.pem", pem::write("CERTIFICATE", &certificate).as_bytes(), PUBLIC)?;

@@ -2,17 +2,13 @@
 
 use super::{failed, is_set, pair, pem};
 use crate::error::{Error, Exit};
+use crate::server::certificate::issue::{self, About, KeyPair};
 use crate::server::certificate::x509::X509;
 use crate::server::state::{PUBLIC, SECRET, State};
 use crate::world::Now;
-use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
-};
 use rustls::pki_types::CertificateDer;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
 /// 2020-01-01: no clock of a client is that far behind, not even that of a board without one.
 const BEGINS: u64 = 1_577_836_800;
@@ -25,7 +21,7 @@ const COMMON_NAME: usize = 64;
 const PRIVATE_NAMES: [&str; 5] = ["localhost", "local", "lan", "home.arpa", "internal"];
 
 /// Addresses that only mean something within a network: RFC 1918, 6598 (VPNs), 3927, 4193 and loopback.
-const PRIVATE_NETWORKS: [(&str, u8); 8] = [
+const PRIVATE_NETWORKS: [(&str, u32); 8] = [
     ("10.0.0.0", 8),
     ("172.16.0.0", 12),
     ("192.168.0.0", 16),
@@ -69,8 +65,8 @@ impl Ca {
     }
 
     fn make(state: &State, names: &[String], now: Now) -> Result<Self, Error> {
-        let key = KeyPair::generate().map_err(|_| failed())?;
-        state.create("ca.key", pem::write("PRIVATE KEY", key.serialized_der()).as_bytes(), SECRET)?;
+        let key = KeyPair::generate().ok_or_else(failed)?;
+        state.create("ca.key", pem::write("PRIVATE KEY", key.pkcs8()).as_bytes(), SECRET)?;
         Ca::certify(state, key, names, now)
     }
 
@@ -79,11 +75,8 @@ impl Ca {
         // The name of a Linux host has 64 bytes at most, none of which need be ASCII.
         let common_name: String = format!("perchd CA of {host}").chars().take(COMMON_NAME).collect();
         let ends = now.unix + LIFE_SECS;
-        let mut params = params(&common_name, BEGINS, ends);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.name_constraints = Some(NameConstraints { permitted_subtrees: permitted(names), excluded_subtrees: Vec::new() });
-        let der = params.self_signed(&key).map_err(|_| failed())?.der().clone();
+        let about = About { issuer: &common_name, subject: &common_name, begins: BEGINS, ends };
+        let der = issue::of_ca(&about, &key, &permitted(names)).ok_or_else(failed)?;
         state.create("ca.pem", pem::write("CERTIFICATE", &der).as_bytes(), PUBLIC)?;
         log::info!("made a CA: {}, SHA-256 {}", state.path("ca.pem").display(), super::fingerprint(&der));
         if !is_set(now) {
@@ -96,7 +89,7 @@ impl Ca {
     fn read(key: KeyPair, certificate: &str) -> Option<Self> {
         let der = pem::certificates(certificate).ok()?.into_iter().next()?;
         let read = X509::read(&der)?;
-        let is_ours = read.public_key == key.public_key_raw();
+        let is_ours = read.public_key == key.public();
         let (common_name, ends) = (read.common_name?.to_owned(), u64::try_from(read.ends).ok()?);
         is_ours.then_some(Ca { der, ends, key, common_name })
     }
@@ -107,7 +100,7 @@ impl Ca {
     }
 
     pub(super) fn public_key(&self) -> &[u8] {
-        self.key.public_key_raw()
+        self.key.public()
     }
 
     /// Whether it may vouch for a name.
@@ -117,44 +110,21 @@ impl Ca {
 
     /// A certificate for a server with this key and these names.
     pub(super) fn sign(&self, key: &KeyPair, names: &[String], begins: u64, ends: u64) -> Result<CertificateDer<'static>, Error> {
-        let alternative = CertificateParams::new(names).map_err(|_| failed())?.subject_alt_names;
         // With a space it is no host name: clients that still look for one there find none.
         let subject = self.common_name.replacen("perchd CA of", "perchd on", 1);
-        let mut server = params(&subject, begins, ends);
-        server.subject_alt_names = alternative;
-        server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        server.use_authority_key_identifier_extension = true;
-        // All that a signature takes from the certificate of the CA is its name.
-        let ca = params(&self.common_name, BEGINS, self.ends);
-        let issuer = Issuer::from_params(&ca, &self.key);
-        server.signed_by(key, &issuer).map(|certificate| certificate.der().clone()).map_err(|_| failed())
+        let about = About { issuer: &self.common_name, subject: &subject, begins, ends };
+        issue::of_server(&about, key, names, &self.key).ok_or_else(failed)
     }
 }
 
-fn params(common_name: &str, begins: u64, ends: u64) -> CertificateParams {
-    let mut distinguished_name = DistinguishedName::new();
-    distinguished_name.push(DnType::CommonName, common_name);
-    let moment = |unix| date_time_ymd(1970, 1, 1) + Duration::from_secs(unix);
-    let mut params = CertificateParams::default();
-    params.not_before = moment(begins);
-    params.not_after = moment(ends);
-    params.distinguished_name = distinguished_name;
-    params
-}
-
 /// What the CA may vouch for: all that is private, and what else the board is called on the day on which the CA is made.
-fn permitted(names: &[String]) -> Vec<GeneralSubtree> {
-    let host = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
+fn permitted(names: &[String]) -> Vec<Vec<u8>> {
+    let suffixes = PRIVATE_NAMES.iter().map(|name| issue::domain(name));
+    let networks = PRIVATE_NETWORKS.iter().filter_map(|(base, prefix)| Some(issue::network(base.parse().ok()?, *prefix)));
     let of_host = names.iter().map(|name| match name.parse::<IpAddr>() {
-        Ok(address) => GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, host(address))),
-        Err(_) => GeneralSubtree::DnsName(name.clone()),
+        Ok(address) => issue::network(address, if address.is_ipv4() { 32 } else { 128 }),
+        Err(_) => issue::domain(name),
     });
-    let networks = PRIVATE_NETWORKS.iter().filter_map(|(base, length)| {
-        let base = base.parse().ok()?;
-        Some(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(base, *length)))
-    });
-    let suffixes = PRIVATE_NAMES.iter().map(|name| GeneralSubtree::DnsName((*name).to_owned()));
     let mut all: Vec<_> = suffixes.chain(networks).collect();
     for subtree in of_host {
         if !all.contains(&subtree) {
