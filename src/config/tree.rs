@@ -137,22 +137,29 @@ pub(super) struct Members<'t> {
     fault: Option<Fault>,
 }
 
-impl Members<'_> {
+impl<'t> Members<'t> {
     pub(super) fn next<T: Shape>(&mut self) -> T {
-        let key = self.keys.next().copied().unwrap_or_default();
-        let read = match self.table.get(key).filter(|_| self.fault.is_none()) {
-            Some(value) => T::read(&Place::of(value)),
-            None if T::IS_NEEDED && self.fault.is_none() => Err(self.missing(key)),
-            None => return T::nothing(),
-        };
-        read.unwrap_or_else(|fault| {
-            self.fault = Some(fault);
+        let Some(place) = self.next_place(T::IS_NEEDED) else { return T::nothing() };
+        T::read(&place).unwrap_or_else(|fault| {
+            self.note(fault);
             T::nothing()
         })
     }
 
-    fn missing(&self, key: &'static str) -> Fault {
-        Fault { what: Told::missing_field(key).to_string(), span: Some(self.span.clone()) }
+    /// Where the value of the next key stands, if it does and nothing was wrong so far. It is not compiled once for each shape.
+    #[inline(never)]
+    fn next_place(&mut self, is_needed: bool) -> Option<Place<'t>> {
+        let key = self.keys.next().filter(|_| self.fault.is_none())?;
+        let value = self.table.get(*key);
+        if value.is_none() && is_needed {
+            self.note(Fault { what: Told::missing_field(key).to_string(), span: Some(self.span.clone()) });
+        }
+        value.map(Place::of)
+    }
+
+    #[inline(never)]
+    fn note(&mut self, fault: Fault) {
+        self.fault = Some(fault);
     }
 
     pub(super) fn end<T>(self, read: T) -> Result<T, Fault> {
