@@ -27,7 +27,7 @@ pub(crate) fn behind(tool: Tool, confirm: &Confirm, approvals: &Rc<Approvals>) -
     let gate = Rc::new(Gate { tool: tool.clone(), confirm: confirm.clone(), approvals: Rc::clone(approvals) });
     let handler = Handler::Local(Rc::new(move |call| {
         let gate = Rc::clone(&gate);
-        Box::pin(async move {
+        Outcome::waits(async move {
             gate.pass(&call).await?;
             gate.run(call).await
         })
@@ -50,7 +50,7 @@ impl Gate {
             Handler::Local(handler) => handler(call),
             Handler::Blocking(handler) => {
                 let (handler, arguments) = (Arc::clone(handler), call.arguments().clone());
-                Box::pin(async move {
+                Outcome::waits(async move {
                     let done = spawn_blocking(move || handler(arguments)).await;
                     done.unwrap_or_else(|_| Err(ToolError::new("The tool failed by a fault of its own.")))
                 })

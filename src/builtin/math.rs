@@ -147,7 +147,7 @@ mod tests {
             panic!("sums do not wait");
         };
         let Yield::Output(output) = outcome.map_err(|error| error.to_string())? else { panic!("tools yield an output") };
-        let [Content::Text(text)] = output.content.as_slice() else { panic!("one block of text") };
+        let [Content::Text(text)] = output.content().collect::<Vec<_>>()[..] else { panic!("one block of text") };
         Ok((text.clone(), output.structured.unwrap()))
     }
 

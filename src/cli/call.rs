@@ -88,7 +88,7 @@ fn arguments(spec: &Spec, given: &[String]) -> Result<Value, Error> {
 }
 
 fn print(output: &Output) -> Result<(), Error> {
-    for content in &output.content {
+    for content in output.content() {
         match content {
             Content::Text(text) => say(&format!("{}\n", text.trim_end_matches('\n')))?,
             Content::Image { data, mime_type } | Content::Audio { data, mime_type } => bytes(data, mime_type)?,

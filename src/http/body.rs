@@ -2,7 +2,7 @@
 
 use crate::http::event::Reader;
 use crate::limits;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::convert::Infallible;
@@ -79,37 +79,78 @@ async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
 #[derive(Debug)]
 pub(crate) enum Body {
     /// These bytes.
-    Full(Bytes),
+    Full(Chunk),
     /// Events as they come.
     Events(Reader),
 }
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Body::Full(Bytes::new())
+        Body::Full(Bytes::new().into())
     }
 }
 
 impl http_body::Body for Body {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Infallible>>> {
         match self.get_mut() {
-            Body::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Body::Full(bytes) if !bytes.has_remaining() => Poll::Ready(None),
             Body::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Events(reader) => reader.poll_frame(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame)))),
+            Body::Events(reader) => reader.poll_frame(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Full(bytes) if bytes.is_empty())
+        matches!(self, Body::Full(bytes) if !bytes.has_remaining())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.remaining() as u64),
             Body::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Bytes that go out.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    /// Written for this answer alone, and gone so far: as `Bytes` they would take a block of the heap more, to be shared.
+    Own(Vec<u8>, usize),
+    /// Held by others as well, or part of the program.
+    Shared(Bytes),
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Chunk::Shared(Bytes::new())
+    }
+}
+
+impl From<Bytes> for Chunk {
+    fn from(bytes: Bytes) -> Self {
+        Chunk::Shared(bytes)
+    }
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.chunk().len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Chunk::Own(bytes, gone) => bytes.get(*gone..).unwrap_or_default(),
+            Chunk::Shared(bytes) => bytes,
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Chunk::Own(_, gone) => *gone += count,
+            Chunk::Shared(bytes) => bytes.advance(count),
         }
     }
 }

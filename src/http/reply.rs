@@ -1,6 +1,6 @@
 //! Answers, in the form that their reader expects.
 
-use crate::http::body::Body;
+use crate::http::body::{Body, Chunk};
 use crate::http::event::Outbox;
 use crate::http::page;
 use crate::mcp;
@@ -30,7 +30,7 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform")
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 fn plain(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Body::Full(body.into()));
+    let mut reply = Response::new(Body::Full(body.into().into()));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, kind);
     reply
@@ -50,16 +50,16 @@ pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
 
 /// JSON and 200, in the header map that the request came in.
 pub(crate) fn json_in(headers: HeaderMap, json: Vec<u8>) -> Reply {
-    within(headers, StatusCode::OK, JSON, json.into())
+    within(headers, StatusCode::OK, JSON, Chunk::Own(json, 0))
 }
 
 /// The `Accepted` of `POST /messages`, in the header map that the request came in.
 pub(crate) fn accepted_in(headers: HeaderMap) -> Reply {
-    within(headers, StatusCode::ACCEPTED, TEXT, Bytes::from_static(b"Accepted"))
+    within(headers, StatusCode::ACCEPTED, TEXT, Bytes::from_static(b"Accepted").into())
 }
 
 /// hyper takes the header map of an answer back for the next request: so none is made anew.
-fn within(mut headers: HeaderMap, status: StatusCode, kind: HeaderValue, body: Bytes) -> Reply {
+fn within(mut headers: HeaderMap, status: StatusCode, kind: HeaderValue, body: Chunk) -> Reply {
     headers.clear();
     headers.insert(CONTENT_TYPE, kind);
     let mut reply = Response::new(Body::Full(body));

@@ -98,8 +98,8 @@ impl Calls {
 }
 
 /// Begins a piece of work. What it can do without waiting is done when this returns.
-pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Box<Pending>) -> Started {
-    let Pending { id, work, arguments, progress, peer, answers, fingerprint, .. } = *pending;
+pub(crate) fn start(service: &Rc<Service>, asker: Asker<'_>, pending: Pending) -> Started {
+    let Pending { id, work, arguments, progress, peer, answers, fingerprint, .. } = pending;
     #[cfg(feature = "tasks")]
     if let Some(refusal) = task::refusal(service, asker.principal, &id, pending.task) {
         return Started::Done(refusal);
@@ -188,12 +188,12 @@ fn begin(work: &Work, arguments: Arguments, principal: &Principal, wire: &Rc<Wir
             let client = wire.peer.client.clone();
             let wire: Rc<Wire> = wire.clone();
             let call = Call::new(arguments, principal.clone(), client, wire);
-            catch_unwind(AssertUnwindSafe(|| handler(call))).unwrap_or_else(|_| Box::pin(async { Err(failed()) }))
+            catch_unwind(AssertUnwindSafe(|| handler(call))).unwrap_or_else(|_| Outcome::ready(Err(failed())))
         }
         Handler::Blocking(handler) => {
             let handler = Arc::clone(handler);
             let thread = tokio::task::spawn_blocking(move || handler(arguments));
-            Box::pin(async move { thread.await.unwrap_or_else(|_| Err(failed())) })
+            Outcome::waits(async move { thread.await.unwrap_or_else(|_| Err(failed())) })
         }
     }
 }
@@ -228,7 +228,7 @@ impl Future for Working {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
-        let work = self.work.as_mut();
+        let work = Pin::new(&mut self.work);
         let polled = catch_unwind(AssertUnwindSafe(|| work.poll(context))).unwrap_or_else(|_| Poll::Ready(Err(failed())));
         match polled {
             Poll::Ready(outcome) => Poll::Ready(Ended::Done(outcome)),

@@ -62,15 +62,29 @@ pub(crate) async fn post(
     service: &Rc<Service>,
     principal: &Principal,
     from: Head<'_>,
-    mut peer: Peer,
+    peer: Peer,
     message: Message<'_>,
 ) -> Answer {
+    match heard(service, principal, from, peer, message) {
+        Heard::Answered(answer) => answer,
+        Heard::Slow(outbox) => Answer::Reply(streamable::slow_answer(service, outbox).await),
+    }
+}
+
+/// What becomes of a message before anything is waited for.
+enum Heard {
+    Answered(Answer),
+    /// The answer comes out here.
+    Slow(Rc<Outbox>),
+}
+
+fn heard(service: &Rc<Service>, principal: &Principal, from: Head<'_>, mut peer: Peer, message: Message<'_>) -> Heard {
     let header = |name: &str| only(from.told.headers, name);
     let now = service.world().now;
     let caller = Caller { principal, now, header: Some(&header) };
-    match service.engine().receive(&mut peer, caller, message) {
+    Heard::Answered(match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(status, answer) => Answer::Reply(reply::json(streamable::status_code(status), answer)),
-        Action::Run(pending) => call(service, (principal, now), from, pending).await,
+        Action::Run(pending) => return call(service, (principal, now), from, pending),
         #[cfg(feature = "tasks")]
         Action::Task(action) => {
             let owner = service.next_owner();
@@ -86,17 +100,17 @@ pub(crate) async fn post(
         }
         // To give a call up, a client closes its stream; there is nothing else that it could say.
         _ => Answer::Reply(reply::empty(StatusCode::ACCEPTED)),
-    }
+    })
 }
 
 /// An answer that takes time goes out on a socket of its own, so that the end of the connection is noticed: in this
 /// dialect it gives the call up.
-async fn call(service: &Rc<Service>, (principal, now): (&Principal, Now), from: Head<'_>, pending: Box<Pending>) -> Answer {
+fn call(service: &Rc<Service>, (principal, now): (&Principal, Now), from: Head<'_>, pending: Pending) -> Heard {
     let reads_events = streamable::reads_events(from.told);
     let owner = service.next_owner();
     let id = pending.id.clone();
     let asker = Asker { principal, now, owner, stream: None, reads_events, can_come_back: false };
-    match run::start(service, asker, pending) {
+    Heard::Answered(match run::start(service, asker, pending) {
         Started::Done(answer) => Answer::Reply(reply::json(StatusCode::OK, answer)),
         Started::Going(outbox) if outbox.is_closed() => Answer::Reply(reply::events(&outbox)),
         Started::Going(outbox) if reads_events => {
@@ -104,8 +118,8 @@ async fn call(service: &Rc<Service>, (principal, now): (&Principal, Now), from: 
             let held = Box::new(GivenUp { service: Rc::clone(service), owner, id });
             Answer::Stream(Opening { outbox, held, version: from.version, origin: None })
         }
-        Started::Going(outbox) => Answer::Reply(streamable::slow_answer(service, outbox).await),
-    }
+        Started::Going(outbox) => return Heard::Slow(outbox),
+    })
 }
 
 /// The end of the connection gives the call up; one that is done already does not notice.

@@ -81,7 +81,10 @@ pub(crate) async fn post(
             Said::Answer(stateless::post(service, principal, head, peer, message).await)
         }
         Ok(Dialect::Handshake) => match client(service, principal, link, told) {
-            Ok(client) => one(service, &client, message).await,
+            Ok(client) => match one(service, &client, message) {
+                Heard::Said(said) => said,
+                Heard::Started(started) => answered(service, &client, started).await,
+            },
             Err(refusal) => Said::reply(refusal),
         },
         Err(error) => Said::reply(stateless::refused(&message, &error)),
@@ -125,21 +128,27 @@ fn client<'a>(service: &Service, principal: &'a Principal, link: Link, told: &'a
     Ok(Client { principal, link, told, session, peer, reads_events: reads_events(told), now: world.now })
 }
 
-async fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Said {
+/// What becomes of a message before anything is waited for.
+enum Heard {
+    Said(Said),
+    Started(Started),
+}
+
+fn one(service: &Rc<Service>, client: &Client<'_>, message: Message<'_>) -> Heard {
     let mut peer = client.peer.clone();
     let caller = Caller { principal: client.principal, now: client.now, header: None };
-    match service.engine().receive(&mut peer, caller, message) {
+    Heard::Said(match service.engine().receive(&mut peer, caller, message) {
         Action::Reply(200, answer) => Said::Json(answer),
         Action::Reply(status, answer) => Said::reply(reply::json(status_code(status), answer)),
         Action::Open(answer) => Said::reply(welcome(service, client, peer, answer)),
-        Action::Run(pending) => call(service, client, pending).await,
+        Action::Run(pending) => return Heard::Started(call(service, client, pending)),
         #[cfg(feature = "tasks")]
-        Action::Task(action) => answered(service, client, run::task::act(service, client.asker(), action)).await,
+        Action::Task(action) => return Heard::Started(run::task::act(service, client.asker(), action)),
         Action::Forbid { id, scope } => {
             Said::reply(bearer::forbidden(service, client.link, client.told.headers, Endpoint::Mcp, &id, &scope))
         }
         other => settle(service, client, other).map_or_else(|| Said::reply(reply::empty(StatusCode::ACCEPTED)), Said::Json),
-    }
+    })
 }
 
 /// Does what needs no waiting; what there is to answer.
@@ -178,14 +187,14 @@ fn welcome(service: &Service, client: &Client<'_>, peer: Peer, answer: Vec<u8>) 
     reply
 }
 
-async fn call(service: &Rc<Service>, client: &Client<'_>, pending: Box<Pending>) -> Said {
+fn call(service: &Rc<Service>, client: &Client<'_>, pending: Pending) -> Started {
     let started = run::start(service, client.asker(), pending);
     if let Started::Going(outbox) = &started
         && client.can_come_back()
     {
         service.replays.keep(client.owner(), outbox);
     }
-    answered(service, client, started).await
+    started
 }
 
 async fn answered(service: &Service, client: &Client<'_>, started: Started) -> Said {

@@ -73,6 +73,8 @@ pub struct Caller<'a> {
 pub type Headed<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
 /// What the edge must do with a message.
+// Boxed, the work would take a block of the heap with each call.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Action {
     /// Send this answer with this HTTP status.
@@ -82,7 +84,7 @@ pub enum Action {
     /// Answer nothing.
     Accept,
     /// Run a tool, read a resource or fill in a prompt, then have the engine write the answer.
-    Run(Box<Pending>),
+    Run(Pending),
     /// Give up the running call of this id.
     Cancel(Id),
     /// Remember from which level on the client wants lines for its log, then send this answer.

@@ -128,7 +128,7 @@ impl Engine {
             (Fingerprint::default(), Answers::new())
         };
         let (id, peer) = (request.id.clone(), peer.clone());
-        Ok(Action::Run(Box::new(Pending {
+        Ok(Action::Run(Pending {
             id,
             work,
             arguments,
@@ -138,7 +138,7 @@ impl Engine {
             fingerprint,
             #[cfg(feature = "tasks")]
             task: None,
-        })))
+        }))
     }
 
     pub(super) fn complete(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {

@@ -119,7 +119,7 @@ pub(super) fn write_outcome(json: &mut Vec<u8>, revision: Revision, tool: &Tool,
 /// Writes the members of a result.
 fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
     json.extend_from_slice(br#""content":["#);
-    for (index, content) in output.content.iter().enumerate() {
+    for (index, content) in output.content().enumerate() {
         if index > 0 {
             json.push(b',');
         }

@@ -1,10 +1,12 @@
 //! How tools, resources and prompts do their work.
 
 use crate::tool::{Arguments, Call, Contents, Messages, Output, ToolError};
-use std::future::Future;
+use std::any::Any;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 /// What work leads to.
 #[derive(Clone, Debug)]
@@ -17,8 +19,36 @@ pub(crate) enum Yield {
     Messages(Messages),
 }
 
-/// What a handler gives back, some time.
-pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Yield, ToolError>>>>;
+/// What a handler gives back, at once or some time.
+pub(crate) enum Outcome {
+    /// It is there.
+    Ready(Ready<Result<Yield, ToolError>>),
+    /// It is waited for.
+    Waits(Pin<Box<dyn Future<Output = Result<Yield, ToolError>>>>),
+}
+
+impl Outcome {
+    /// What comes some time.
+    pub(crate) fn waits(work: impl Future<Output = Result<Yield, ToolError>> + 'static) -> Self {
+        Outcome::Waits(Box::pin(work))
+    }
+
+    /// What is there.
+    pub(crate) fn ready(result: Result<Yield, ToolError>) -> Self {
+        Outcome::Ready(ready(result))
+    }
+}
+
+impl Future for Outcome {
+    type Output = Result<Yield, ToolError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Outcome::Ready(result) => Pin::new(result).poll(context),
+            Outcome::Waits(work) => work.as_mut().poll(context),
+        }
+    }
+}
 
 /// Work that runs on the server's thread.
 pub(crate) type Local = Rc<dyn Fn(Call) -> Outcome>;
@@ -43,8 +73,14 @@ impl Handler {
         T: 'static,
     {
         Handler::Local(Rc::new(move |call| {
-            let answer = handler(call);
-            Box::pin(async move { answer.await.map(wrap) })
+            let mut answer = handler(call);
+            // What says `ready(…)` waits for nothing: it needs no block of the heap to wait in.
+            if let Some(ready) = (&mut answer as &mut dyn Any).downcast_mut::<Ready<Result<T, ToolError>>>()
+                && let Poll::Ready(result) = Pin::new(ready).poll(&mut Context::from_waker(Waker::noop()))
+            {
+                return Outcome::ready(result.map(wrap));
+            }
+            Outcome::waits(async move { answer.await.map(wrap) })
         }))
     }
 

@@ -73,7 +73,9 @@ impl Contents {
 /// What a tool returns: blocks for the model, and JSON for programs.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    pub(crate) content: Vec<Content>,
+    /// Most have one block, which needs no list on the heap.
+    first: Option<Content>,
+    more: Vec<Content>,
     /// JSON, as it goes out.
     pub(crate) structured: Option<String>,
 }
@@ -103,20 +105,25 @@ impl Output {
 
     /// One more block, behind the others.
     pub fn and(mut self, block: impl Into<Content>) -> Self {
-        self.content.push(block.into());
+        self.more.push(block.into());
         self
+    }
+
+    /// The blocks in their order.
+    pub(crate) fn content(&self) -> impl Iterator<Item = &Content> {
+        self.first.iter().chain(&self.more)
     }
 }
 
 impl From<Content> for Output {
     fn from(block: Content) -> Self {
-        Output { content: vec![block], structured: None }
+        Output { first: Some(block), ..Output::default() }
     }
 }
 
 impl From<Vec<Content>> for Output {
     fn from(content: Vec<Content>) -> Self {
-        Output { content, structured: None }
+        Output { more: content, ..Output::default() }
     }
 }
 

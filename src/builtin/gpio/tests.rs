@@ -60,7 +60,7 @@ impl Board {
 
     async fn told(&self, name: &str, arguments: Value) -> String {
         match self.call(name, arguments).await {
-            Ok(output) => format!("{:?}", output.content),
+            Ok(output) => format!("{:?}", output.content().collect::<Vec<_>>()),
             Err(error) => error.to_string(),
         }
     }
