@@ -64,6 +64,10 @@ async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
         }
         if first.is_empty() && all.is_empty() {
             first = data;
+            // Most bodies are whole with their first part, and to ask for another takes two locks.
+            if body.is_end_stream() {
+                break;
+            }
             continue;
         }
         if all.is_empty() {

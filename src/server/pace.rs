@@ -2,9 +2,10 @@
 
 use http_body::{Frame, SizeHint};
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,15 +32,24 @@ impl Pace {
     /// when it fires.
     pub(super) async fn too_slow(&self, patience: Duration) {
         let mut timer = pin!(tokio::time::sleep_until(self.since.get() + patience));
-        loop {
-            timer.as_mut().await;
-            let now = Instant::now();
-            let until = if self.is_busy.get() { now + patience } else { self.since.get() + patience };
-            if until <= now {
-                return;
+        let mut will_wake = false;
+        let fired = poll_fn(|context| {
+            loop {
+                // Polled once, it wakes this task when it fires: until then there is nothing to hear.
+                if std::mem::replace(&mut will_wake, true) && !timer.is_elapsed() {
+                    return Poll::Pending;
+                }
+                ready!(timer.as_mut().poll(context));
+                let now = Instant::now();
+                let until = if self.is_busy.get() { now + patience } else { self.since.get() + patience };
+                if until <= now {
+                    return Poll::Ready(());
+                }
+                timer.as_mut().reset(until);
+                will_wake = false;
             }
-            timer.as_mut().reset(until);
-        }
+        });
+        fired.await;
     }
 }
 
@@ -86,7 +96,6 @@ impl<B: http_body::Body + Unpin> http_body::Body for Paced<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::Future;
 
     const PATIENCE: Duration = Duration::from_millis(20);
 
