@@ -1,7 +1,6 @@
 //! Sums: the tools that demos and benchmarks call, and that show an owner in one step that everything works.
 
 use crate::tool::{Arg, Call, Draft, Output, Tool, ToolError};
-use serde::{Serialize, Serializer};
 use std::fmt::Write;
 use std::future::ready;
 
@@ -54,25 +53,10 @@ fn output(result: f64) -> Result<Output, ToolError> {
     if !result.is_finite() {
         return Err(ToolError::new("The result is too large: numbers go up to about 1.8e+308."));
     }
-    Output::text_and_structured(text(result), &Answer { result: Plain(result) })
-}
-
-/// The structured output.
-#[derive(Serialize)]
-struct Answer {
-    result: Plain,
-}
-
-/// `5` where serde would write `5.0`: the same number to a program, and the same as the text to a person.
-struct Plain(f64);
-
-impl Serialize for Plain {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match whole(self.0) {
-            Some(whole) => serializer.serialize_i64(whole),
-            None => serializer.serialize_f64(self.0),
-        }
-    }
+    // What JavaScript writes is JSON: the same number to a program as to a person.
+    let text = text(result);
+    let structured = [r#"{"result":"#, &text, "}"].concat();
+    Ok(Output::text_and_json(text, structured))
 }
 
 /// The number as an integer, where it is one that a float can tell from its neighbours.

@@ -100,7 +100,12 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn text_and_structured(text: impl Into<String>, value: &impl Serialize) -> Result<Self, ToolError> {
-        Ok(Output { structured: Some(serde_json::to_string(value)?), ..Output::text(text) })
+        Ok(Output::text_and_json(text, serde_json::to_string(value)?))
+    }
+
+    /// The same with what is JSON already.
+    pub(crate) fn text_and_json(text: impl Into<String>, json: String) -> Self {
+        Output { structured: Some(json), ..Output::text(text) }
     }
 
     /// One more block, behind the others.
