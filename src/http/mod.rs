@@ -280,7 +280,7 @@ impl Service {
     }
 
     /// What the engine knows of the client of a session.
-    fn peer(&self, session: &Session) -> Peer {
+    fn peer(&self, session: Session) -> Peer {
         let level = self.levels.borrow().iter().find(|(nonce, _)| *nonce == session.nonce).map(|(_, level)| *level);
         let peer = session.peer();
         Peer { log_level: level.or(peer.log_level), ..peer }

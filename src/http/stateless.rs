@@ -20,7 +20,7 @@ const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What the dialect looks at. Without its revision, the other headers say nothing.
 pub(crate) fn headers<'a>(told: &Told<'a>) -> Headers<'a> {
-    let headers = Headers { version: told.revision.text(), ..Headers::default() };
+    let headers = Headers { version: told.revision, ..Headers::default() };
     if !headers.are_stateless() {
         return headers;
     }

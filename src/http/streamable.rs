@@ -32,7 +32,8 @@ struct Client<'a> {
     principal: &'a Principal,
     link: Link,
     told: &'a Told<'a>,
-    session: Option<Session>,
+    /// What names its session, if it has one.
+    session: Option<u64>,
     peer: Peer,
     reads_events: bool,
     now: Now,
@@ -40,7 +41,7 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn owner(&self) -> Owner {
-        self.session.as_ref().map_or(Owner(self.principal.grant.0), |session| Name::Mcp(session.nonce).owner())
+        self.session.map_or(Owner(self.principal.grant.0), |nonce| Name::Mcp(nonce).owner())
     }
 
     fn asker(&self) -> Asker<'_> {
@@ -123,9 +124,10 @@ pub(crate) fn reads_events(told: &Told<'_>) -> bool {
 fn client<'a>(service: &Service, principal: &'a Principal, link: Link, told: &'a Told<'a>) -> Result<Client<'a>, Reply> {
     let world = service.world();
     let session = session(service, &world, principal, told)?;
-    let revision = told.revision.text().map(named).transpose()?.unwrap_or(Revision::UNNAMED);
-    let peer = session.as_ref().map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
-    Ok(Client { principal, link, told, session, peer, reads_events: reads_events(told), now: world.now })
+    let revision = told.revision.map(named).transpose()?.unwrap_or(Revision::UNNAMED);
+    let nonce = session.as_ref().map(|session| session.nonce);
+    let peer = session.map_or_else(|| Peer::stranger(revision), |session| service.peer(session));
+    Ok(Client { principal, link, told, session: nonce, peer, reads_events: reads_events(told), now: world.now })
 }
 
 /// What becomes of a message before anything is waited for.
@@ -157,14 +159,14 @@ fn settle(service: &Service, client: &Client<'_>, action: Action) -> Option<Vec<
         Action::Cancel(id) => service.calls.cancel(client.owner(), &id),
         Action::Answered(id, result) => service.asks.fill(client.owner(), &id, result),
         Action::SetLevel(level, answer) => {
-            if let Some(session) = &client.session {
-                service.set_level(session.nonce, level);
+            if let Some(nonce) = client.session {
+                service.set_level(nonce, level);
             }
             return Some(answer);
         }
         Action::Watch { uri, begins, answer } => {
-            if let Some(session) = &client.session {
-                service.streams.watch(Name::Mcp(session.nonce), uri, begins);
+            if let Some(nonce) = client.session {
+                service.streams.watch(Name::Mcp(nonce), uri, begins);
             }
             return Some(answer);
         }
@@ -289,7 +291,7 @@ pub(crate) enum Opened {
 /// `GET /mcp`: a stream, for which the caller takes the socket over.
 pub(crate) fn open(service: &Service, principal: &Principal, told: &Told<'_>) -> Result<Opened, Reply> {
     let headers = told.headers;
-    if told.revision.text() == Some(Revision::V2026_07_28.as_str()) {
+    if told.revision == Some(Revision::V2026_07_28.as_str()) {
         return Err(reply::method_not_allowed("POST"));
     }
     let accepts = headers
@@ -316,7 +318,7 @@ pub(crate) fn open(service: &Service, principal: &Principal, told: &Told<'_>) ->
 
 /// `DELETE /mcp`: the client ends its session; from now on it is unknown.
 pub(crate) fn delete(service: &Service, principal: &Principal, told: &Told<'_>) -> Reply {
-    if told.revision.text() == Some(Revision::V2026_07_28.as_str()) {
+    if told.revision == Some(Revision::V2026_07_28.as_str()) {
         return reply::method_not_allowed("POST");
     }
     let session = revision(told).and_then(|_| session(service, &service.world(), principal, told)?.ok_or_else(no_session));
@@ -349,7 +351,7 @@ fn no_session() -> Reply {
 
 /// The revision that a request names; one that names none is left to its session.
 pub(crate) fn revision(told: &Told<'_>) -> Result<Option<Revision>, Reply> {
-    told.revision.text().map(named).transpose()
+    told.revision.map(named).transpose()
 }
 
 fn named(version: &str) -> Result<Revision, Reply> {

@@ -14,8 +14,8 @@ pub(crate) struct Told<'a> {
     pub(crate) origin: Field<'a>,
     /// `Mcp-Session-Id`.
     pub(crate) session: Field<'a>,
-    /// `MCP-Protocol-Version`.
-    pub(crate) revision: Field<'a>,
+    /// `MCP-Protocol-Version`; see [`Field::text`].
+    pub(crate) revision: Option<&'a str>,
 }
 
 impl<'a> Told<'a> {
@@ -29,8 +29,9 @@ impl<'a> Told<'a> {
             host: none,
             origin: none,
             session: none,
-            revision: none,
+            revision: None,
         };
+        let mut revision = none;
         for (name, value) in headers {
             let field = match name.as_str() {
                 "accept" => &mut told.accept,
@@ -39,12 +40,13 @@ impl<'a> Told<'a> {
                 "host" => &mut told.host,
                 "origin" => &mut told.origin,
                 "mcp-session-id" => &mut told.session,
-                "mcp-protocol-version" => &mut told.revision,
+                "mcp-protocol-version" => &mut revision,
                 _ => continue,
             };
             field.is_repeated = field.first.is_some();
             field.first = field.first.or(Some(value));
         }
+        told.revision = revision.text();
         told
     }
 }
@@ -85,16 +87,22 @@ mod tests {
 
     #[test]
     fn each_field_is_that_of_its_header() {
-        let names = ["accept", "authorization", "content-type", "host", "origin", "mcp-session-id", "mcp-protocol-version"];
+        let names = ["accept", "authorization", "content-type", "host", "origin", "mcp-session-id"];
         for (index, name) in names.into_iter().enumerate() {
             let headers = headers(&[("x-other", b"other"), (name, b" told ")]);
             let told = Told::read(&headers);
-            let Told { accept, authorization, content_type, host, origin, session, revision, .. } = told;
-            for (place, field) in [accept, authorization, content_type, host, origin, session, revision].into_iter().enumerate() {
+            let Told { accept, authorization, content_type, host, origin, session, .. } = told;
+            for (place, field) in [accept, authorization, content_type, host, origin, session].into_iter().enumerate() {
                 assert_eq!(field.only().is_some(), place == index, "{name}");
                 assert_eq!(field.text(), (place == index).then_some("told"), "{name}");
             }
+            assert_eq!(told.revision, None);
         }
+        assert_eq!(
+            Told::read(&headers(&[("host", b"a"), ("mcp-protocol-version", b" 2025-11-25")])).revision,
+            Some("2025-11-25")
+        );
+        assert_eq!(Told::read(&headers(&[("mcp-protocol-version", b"a"), ("mcp-protocol-version", b"a")])).revision, Some("\0"));
     }
 
     #[test]

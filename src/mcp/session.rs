@@ -57,8 +57,8 @@ impl Session {
     }
 
     /// What the engine knows of the client that opened it.
-    pub fn peer(&self) -> Peer {
-        Peer { is_initialized: true, client: self.client.clone(), ..Peer::stranger(self.revision) }
+    pub fn peer(self) -> Peer {
+        Peer { is_initialized: true, client: self.client, ..Peer::stranger(self.revision) }
     }
 }
 
