@@ -35,6 +35,8 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const BODY_SECS: u64 = 20;
 /// A peer that takes nothing for this long is dropped, whether it reads an answer or a stream.
 pub const WRITE_SECS: u64 = 20;
+/// As much of an answer goes into hyper's buffer at once, which stays as large as long as its connection.
+pub const PART_BYTES: usize = 16 * 1024;
 /// The largest MCP message, with or without Content-Length, where the owner says nothing.
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// The least that he may say: what clients say of themselves must go in.

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Why a body was not read.
@@ -84,8 +84,8 @@ async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
 pub(crate) enum Body {
     /// These bytes.
     Full(Chunk),
-    /// Events as they come.
-    Events(Reader),
+    /// Events as they come, and what is left of the last one.
+    Events(Reader, Bytes),
 }
 
 impl Body {
@@ -101,8 +101,16 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Infallible>>> {
         match self.get_mut() {
             Body::Full(bytes) if !bytes.has_remaining() => Poll::Ready(None),
-            Body::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Events(reader) => reader.poll_frame(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame.into())))),
+            Body::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes.part())))),
+            Body::Events(reader, rest) => {
+                if rest.is_empty() {
+                    *rest = match ready!(reader.poll_frame(context)) {
+                        Some(frame) => frame,
+                        None => return Poll::Ready(None),
+                    };
+                }
+                Poll::Ready(Some(Ok(Frame::data(part(rest).into()))))
+            }
         }
     }
 
@@ -113,7 +121,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Full(bytes) => SizeHint::with_exact(bytes.remaining() as u64),
-            Body::Events(_) => SizeHint::default(),
+            Body::Events(..) => SizeHint::default(),
         }
     }
 }
@@ -121,21 +129,36 @@ impl http_body::Body for Body {
 /// Bytes that go out.
 #[derive(Debug)]
 pub(crate) enum Chunk {
-    /// Written for this answer alone, and gone so far: as `Bytes` they would take a block of the heap more, to be shared.
+    /// Written for this answer alone, few enough for one part, and gone so far: as `Bytes` they would take a block of the heap
+    /// more, to be shared.
     Own(Vec<u8>, usize),
     /// Held by others as well, or part of the program.
     Shared(Bytes),
 }
 
-impl Default for Chunk {
-    fn default() -> Self {
-        Chunk::Shared(Bytes::new())
+impl Chunk {
+    /// The next part that goes out, which is taken away.
+    fn part(&mut self) -> Chunk {
+        match self {
+            Chunk::Own(bytes, gone) => Chunk::Own(std::mem::take(bytes), std::mem::take(gone)),
+            Chunk::Shared(bytes) => Chunk::Shared(part(bytes)),
+        }
     }
+}
+
+fn part(bytes: &mut Bytes) -> Bytes {
+    bytes.split_to(bytes.len().min(limits::PART_BYTES))
 }
 
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
         Chunk::Shared(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Chunk {
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() <= limits::PART_BYTES { Chunk::Own(bytes, 0) } else { Chunk::Shared(bytes.into()) }
     }
 }
 
@@ -155,6 +178,33 @@ impl Buf for Chunk {
         match self {
             Chunk::Own(_, gone) => *gone += count,
             Chunk::Shared(bytes) => bytes.advance(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn what_is_long_goes_out_in_parts_and_whole() {
+        let all = |len: usize| (0..=u8::MAX).cycle().take(len).collect::<Vec<u8>>();
+        for (len, count) in [(1, 1), (limits::PART_BYTES, 1), (limits::PART_BYTES + 1, 2), (5 * limits::PART_BYTES, 5)] {
+            for chunk in [Chunk::from(all(len)), Chunk::from(Bytes::from(all(len)))] {
+                let mut body = Body::Full(chunk);
+                let mut parts = Vec::new();
+                while !body.is_end_stream() {
+                    let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()))
+                    else {
+                        panic!("a part is there")
+                    };
+                    parts.push(frame.into_data().unwrap());
+                }
+                assert_eq!(parts.len(), count, "{len}");
+                assert!(parts.iter().all(|part| part.remaining() <= limits::PART_BYTES));
+                assert_eq!(parts.iter().flat_map(|part| part.chunk().to_vec()).collect::<Vec<u8>>(), all(len));
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Reply {
 
 /// JSON and 200, in the header map that the request came in.
 pub(crate) fn json_in(headers: HeaderMap, json: Vec<u8>) -> Reply {
-    within(headers, StatusCode::OK, JSON, Chunk::Own(json, 0))
+    within(headers, StatusCode::OK, JSON, json.into())
 }
 
 /// The `Accepted` of `POST /messages`, in the header map that the request came in.
@@ -96,7 +96,7 @@ pub(crate) fn metrics(text: String) -> Reply {
 
 /// Events as they come, until the outbox is closed.
 pub(crate) fn events(outbox: &Rc<Outbox>) -> Reply {
-    let mut reply = Response::new(Body::Events(outbox.read()));
+    let mut reply = Response::new(Body::Events(outbox.read(), Bytes::new()));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, EVENTS);
     headers.insert(CACHE_CONTROL, NO_CACHE);

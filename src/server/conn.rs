@@ -120,7 +120,8 @@ async fn answer(
     }
 }
 
-/// A socket that gives up on a reader who takes nothing.
+/// A socket that gives up on a reader who takes nothing. It takes one slice at a time, so that hyper writes head and body into
+/// one buffer: to keep a list of slices takes longer than to copy an answer of usual size.
 struct Patient<S> {
     io: TokioIo<S>,
     patience: Option<Pin<Box<Sleep>>>,
@@ -159,18 +160,5 @@ impl<S: AsyncWrite + Unpin> Write for Patient<S> {
         // Over TLS, the end is a message, which waits for the reader as any other.
         let closed = Pin::new(&mut self.io).poll_shutdown(context);
         self.check(closed, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
-        self.check(written, context)
     }
 }

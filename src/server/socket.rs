@@ -1,6 +1,6 @@
 //! A connection's socket, plain or TLS: one type, so that what serves it is compiled once and not twice.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -29,20 +29,6 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
             Socket::Tls(socket) => Pin::new(socket).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Plain(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-            Socket::Tls(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Socket::Plain(socket) => socket.is_write_vectored(),
-            Socket::Tls(socket) => socket.is_write_vectored(),
         }
     }
 
