@@ -258,7 +258,7 @@ mod tests {
             let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
             let Yield::Output(output) = handler(call).await? else { panic!("a tool returns output") };
             tool.check(&output)?;
-            Ok::<_, ToolError>(serde_json::from_str(&output.structured.unwrap()).unwrap())
+            Ok::<_, ToolError>(serde_json::from_str(&output.structured_content().unwrap()).unwrap())
         });
         fs::remove_file(program).unwrap();
         told.map_err(|error| error.to_string())

@@ -54,9 +54,7 @@ fn output(result: f64) -> Result<Output, ToolError> {
         return Err(ToolError::new("The result is too large: numbers go up to about 1.8e+308."));
     }
     // What JavaScript writes is JSON: the same number to a program as to a person.
-    let text = text(result);
-    let structured = [r#"{"result":"#, &text, "}"].concat();
-    Ok(Output::text_and_json(text, structured))
+    Ok(Output::number("result", text(result)))
 }
 
 /// The number as an integer, where it is one that a float can tell from its neighbours.
@@ -132,7 +130,7 @@ mod tests {
         };
         let Yield::Output(output) = outcome.map_err(|error| error.to_string())? else { panic!("tools yield an output") };
         let [Content::Text(text)] = output.content().collect::<Vec<_>>()[..] else { panic!("one block of text") };
-        Ok((text.clone(), output.structured.unwrap()))
+        Ok((text.clone(), output.structured_content().unwrap().into_owned()))
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(crate) fn look(root: std::path::PathBuf) {
         match arguments.and_then(|arguments| handler(arguments)) {
             Ok(Yield::Output(output)) => {
                 assert_eq!(tool.check(&output), Ok(()), "{name}");
-                let bytes = output.structured.map_or(0, |json| json.len());
+                let bytes = output.structured_content().map_or(0, |json| json.len());
                 assert!(bytes < 256 * 1024, "{name}: {bytes} bytes");
             }
             Ok(_) => unreachable!("{name} is a tool"),

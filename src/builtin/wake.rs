@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(length, 102);
         assert_eq!(bytes[..6], [0xff; 6]);
         assert!(bytes[6..length].chunks(6).all(|mac| mac == [0, 0x11, 0x32, 0xab, 0xcd, 0xef]));
-        assert!(output.structured.unwrap().contains(r#""mac":"00:11:32:ab:cd:ef""#));
+        assert!(output.structured_content().unwrap().contains(r#""mac":"00:11:32:ab:cd:ef""#));
     }
 
     #[test]

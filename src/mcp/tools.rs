@@ -126,9 +126,8 @@ fn write_output(json: &mut Vec<u8>, revision: Revision, output: &Output) {
         content::write(json, content, revision);
     }
     json.push(b']');
-    if let Some(structured) = output.structured.as_ref().filter(|_| revision.has_structured_output()) {
-        json.extend_from_slice(br#","structuredContent":"#);
-        json.extend_from_slice(structured.as_bytes());
+    if revision.has_structured_output() {
+        output.write_structured(json);
     }
     json.extend_from_slice(br#","isError":false"#);
 }

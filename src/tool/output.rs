@@ -76,8 +76,15 @@ pub struct Output {
     /// Most have one block, which needs no list on the heap.
     first: Option<Content>,
     more: Vec<Content>,
-    /// JSON, as it goes out.
-    pub(crate) structured: Option<String>,
+    structured: Option<Structured>,
+}
+
+/// An object, as it goes out.
+#[derive(Clone, Debug)]
+enum Structured {
+    Json(String),
+    /// It has one member, of this name, and its value is the text of the first block: written once, it is kept once.
+    Text(&'static str),
 }
 
 impl Output {
@@ -92,7 +99,7 @@ impl Output {
     /// When `value` cannot be written as JSON.
     pub fn structured(value: &impl Serialize) -> Result<Self, ToolError> {
         let json = serde_json::to_string(value)?;
-        Ok(Output { structured: Some(json.clone()), ..Output::text(json) })
+        Ok(Output { structured: Some(Structured::Json(json.clone())), ..Output::text(json) })
     }
 
     /// `text` for the model, `value` as structured content for programs. It must be an object.
@@ -100,18 +107,41 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn text_and_structured(text: impl Into<String>, value: &impl Serialize) -> Result<Self, ToolError> {
-        Ok(Output::text_and_json(text, serde_json::to_string(value)?))
+        Ok(Output { structured: Some(Structured::Json(serde_json::to_string(value)?)), ..Output::text(text) })
     }
 
-    /// The same with what is JSON already.
-    pub(crate) fn text_and_json(text: impl Into<String>, json: String) -> Self {
-        Output { structured: Some(json), ..Output::text(text) }
+    /// `json` for the model, and as the one member of structured content, `name`, for programs.
+    pub(crate) fn number(name: &'static str, json: String) -> Self {
+        Output { structured: Some(Structured::Text(name)), ..Output::text(json) }
     }
 
     /// One more block, behind the others.
     pub fn and(mut self, block: impl Into<Content>) -> Self {
         self.more.push(block.into());
         self
+    }
+
+    /// Its structured content.
+    pub(crate) fn structured_content(&self) -> Option<Cow<'_, str>> {
+        match self.structured.as_ref()? {
+            Structured::Json(json) => Some(json.into()),
+            Structured::Text(name) => Some(self.member(name).concat().into()),
+        }
+    }
+
+    /// Appends its structured content as a member of a result.
+    pub(crate) fn write_structured(&self, json: &mut Vec<u8>) {
+        let Some(structured) = &self.structured else { return };
+        json.extend_from_slice(br#","structuredContent":"#);
+        match structured {
+            Structured::Json(object) => json.extend_from_slice(object.as_bytes()),
+            Structured::Text(name) => self.member(name).iter().for_each(|part| json.extend_from_slice(part.as_bytes())),
+        }
+    }
+
+    fn member(&self, name: &'static str) -> [&str; 5] {
+        let Some(Content::Text(text)) = &self.first else { return ["{", "", "", "", "}"] };
+        ["{\"", name, "\":", text, "}"]
     }
 
     /// The blocks in their order.

@@ -46,10 +46,10 @@ impl Schema {
 
     /// Whether what a tool returned is as the schema says.
     pub(crate) fn check_output(&self, output: &Output) -> Result<(), ToolError> {
-        let Some(structured) = &output.structured else {
+        let Some(structured) = output.structured_content() else {
             return Err(ToolError::new("The tool is at fault: it returned no structured content."));
         };
-        let value = serde_json::from_str(structured)?;
+        let value = serde_json::from_str(&structured)?;
         self.check(&value)
             .map_err(|fault| ToolError::new(format!("The tool is at fault: its structured content is wrong: {fault}.")))
     }

@@ -202,7 +202,7 @@ mod tests {
     fn json_that_is_no_object_is_put_into_one() {
         let structured = |json: &str| {
             let output = output("t", &Product::Json(None), TIMEOUT, &ran(End::Exited(0), json.as_bytes(), "")).unwrap();
-            output.structured.unwrap()
+            output.structured_content().unwrap().into_owned()
         };
         assert_eq!(
             structured(" {\r\n\t\"a \\\" b\": 1e400, \"\\\\\": [ 1,\n12345678901234567890123]}\n"),

@@ -42,7 +42,7 @@ impl Case {
     fn read(&self, path: &str) -> [Result<String, String>; 2] {
         self.both(path).map(|asked| {
             let answer = asked.read(&self.shelf.budget, 0).map_err(|error| error.to_string())?;
-            Ok(answer.structured.unwrap())
+            Ok(answer.structured_content().unwrap().into_owned())
         })
     }
 
@@ -171,9 +171,9 @@ fn a_file_of_a_gigabyte_is_read_in_parts() {
         assert_eq!((&told["size_bytes"], &told["next_offset"]), (&json!(1 << 30), &json!(1000)));
     }
     let asked = case.shelf.find("data", "big").unwrap();
-    let end = asked.tail(&case.shelf.budget, 1).unwrap().structured.unwrap();
+    let end = asked.tail(&case.shelf.budget, 1).unwrap().structured_content().unwrap().into_owned();
     assert!(end.contains(r#""text":"the end\n""#), "{end}");
-    let beyond = asked.read(&case.shelf.budget, 1 << 40).unwrap().structured.unwrap();
+    let beyond = asked.read(&case.shelf.budget, 1 << 40).unwrap().structured_content().unwrap().into_owned();
     assert!(beyond.contains(r#""text":"""#) && !beyond.contains("next_offset"), "{beyond}");
 }
 
