@@ -232,7 +232,7 @@ impl Event<'_> {
         json.extend_from_slice(br#"{"event":"tool_called","subject":"#);
         push_text(json, subject);
         json.extend_from_slice(br#","client":""#);
-        json.extend_from_slice(client.digits().as_bytes());
+        json.extend_from_slice(&client.digits());
         json.extend_from_slice(br#"","tool":"#);
         push_text(json, tool);
         if let Some(arguments) = arguments {

@@ -106,14 +106,14 @@ impl ClientTag {
 
 impl ClientTag {
     /// As it is shown.
-    pub(crate) fn digits(self) -> Bounded<16> {
-        hexadecimal(&self.0)
+    pub(crate) fn digits(self) -> [u8; 16] {
+        digits(&self.0)
     }
 }
 
 impl std::fmt::Display for ClientTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.digits())
+        f.write_str(&hexadecimal(&self.0))
     }
 }
 
@@ -131,13 +131,18 @@ impl std::fmt::Debug for ClientTag {
 
 /// At most eight bytes as digits. Each call has such a name in the audit, where the formatter took as long as all the rest.
 fn hexadecimal(bytes: &[u8]) -> Bounded<16> {
+    let digits = digits(bytes);
+    let digits = str::from_utf8(&digits[..(2 * bytes.len()).min(16)]);
+    digits.ok().and_then(|digits| Bounded::try_from(digits).ok()).unwrap_or_default()
+}
+
+fn digits(bytes: &[u8]) -> [u8; 16] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [b'0'; 16];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-    let digits = str::from_utf8(&digits[..(2 * bytes.len()).min(16)]);
-    digits.ok().and_then(|digits| Bounded::try_from(digits).ok()).unwrap_or_default()
+    digits
 }
 
 /// A sign-in, by everything that a revocation may name.
