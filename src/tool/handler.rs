@@ -92,3 +92,25 @@ impl Handler {
         Handler::Blocking(Arc::new(move |arguments| handler(arguments).map(wrap)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::principal::{Principal, Scopes};
+    use crate::tool::{Client, Nobody, Tool, Wire};
+
+    fn outcome(tool: &Tool) -> Outcome {
+        let call =
+            Call::new(tool.read(None).unwrap(), Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
+        let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
+        handler(call)
+    }
+
+    #[test]
+    fn what_is_ready_is_there_at_once_and_takes_no_block_to_wait_in() {
+        let (is_ready, fails) = (ready::<Result<_, ToolError>>, || Err::<String, _>(ToolError::new("no")));
+        assert!(matches!(outcome(&Tool::new("t", "").handler(move |_| is_ready(Ok("")))), Outcome::Ready(_)));
+        assert!(matches!(outcome(&Tool::new("t", "").handler(move |_| ready(fails()))), Outcome::Ready(_)));
+        assert!(matches!(outcome(&Tool::new("t", "").handler(|_| async { Ok("") })), Outcome::Waits(_)));
+    }
+}
