@@ -54,40 +54,70 @@ impl Opening {
 enum Next {
     /// No more than this, as its body says nothing.
     Answered(Answer),
-    /// `POST /mcp`.
-    Mcp(Principal),
-    /// `POST /messages`.
-    Messages(Principal),
+    /// `/mcp`: who calls.
+    Mcp,
+    /// `/messages`: who calls.
+    Messages,
     /// Sign-in, under this name.
     Oauth(Base),
 }
 
-/// Answers one request.
-pub(crate) async fn answer(service: &Rc<Service>, link: Link, request: Request<Incoming>) -> Answer {
-    if request.uri().path() == metrics::HEALTH_PATH {
-        return Answer::Reply(metrics::health(service, request.method()));
-    }
-    let (head, body) = request.into_parts();
-    let told = Told::read(&head.headers);
-    let origin = told.origin.first.cloned();
-    // One future within the other would be copied twice for each request: what waits for nothing is none.
-    let mut answer = match guarded(service, link, &head, &told) {
-        Next::Answered(answer) => answer,
-        // What is said most of the time is said in the header map of the request: hyper takes it back for the next one.
-        Next::Mcp(principal) => match streamable::post(service, &principal, link, (&head, &told), body).await {
-            Said::Json(json) => Answer::Reply(reply::json_in(head.headers, json)),
-            Said::Answer(answer) => answer,
-        },
-        Next::Messages(principal) => match sse::post(service, &principal, link, (&head, &told), body).await {
-            None => Answer::Reply(reply::accepted_in(head.headers)),
-            Some(refusal) => Answer::Reply(refusal),
-        },
-        // Boxed: each request would make room for the largest of these futures.
-        Next::Oauth(base) => {
-            let request = Request::from_parts(head, body);
-            Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await)
-        }
+/// Answers one request. `finish` makes of the answer what the connection goes on with; where that is nothing, this stays
+/// pending. It is no future around this one, as one within the other would be copied twice for each request: so what waits
+/// for nothing is none here, either.
+pub(crate) async fn answer<T>(
+    service: Rc<Service>,
+    link: Link,
+    request: Request<Incoming>,
+    finish: impl FnOnce(Answer) -> Option<T>,
+) -> T {
+    let service = &service;
+    let answer = if request.uri().path() == metrics::HEALTH_PATH {
+        Answer::Reply(metrics::health(service, request.method()))
+    } else {
+        let (head, body) = request.into_parts();
+        let told = Told::read(&head.headers);
+        let origin = told.origin.first.cloned();
+        let answer = match guarded(service, link, &head, &told) {
+            Next::Answered(answer) => answer,
+            // What is said most of the time is said in the header map of the request: hyper takes it back for the next one.
+            Next::Mcp => match bearer::principal(service, link, &told, Endpoint::Mcp.into(), Endpoint::Mcp) {
+                // Not moved: it is large.
+                Ok(ref principal) if head.method == Method::POST => {
+                    match streamable::post(service, principal, link, (&head, &told), body).await {
+                        Said::Json(json) => Answer::Reply(reply::json_in(head.headers, json)),
+                        Said::Answer(answer) => answer,
+                    }
+                }
+                Ok(ref principal) => mcp(service, principal, &head, &told),
+                Err(challenge) => Answer::Reply(challenge),
+            },
+            Next::Messages => match bearer::principal(service, link, &told, Endpoints::ANY, Endpoint::Sse) {
+                Ok(ref principal) if head.method == Method::POST => {
+                    match sse::post(service, principal, link, (&head, &told), body).await {
+                        None => Answer::Reply(reply::accepted_in(head.headers)),
+                        Some(refusal) => Answer::Reply(refusal),
+                    }
+                }
+                Ok(_) => Answer::Reply(reply::method_not_allowed("POST")),
+                Err(challenge) => Answer::Reply(challenge),
+            },
+            // Boxed: each request would make room for the largest of these futures.
+            Next::Oauth(base) => {
+                let request = Request::from_parts(head, body);
+                Answer::Reply(Box::pin(oauth::answer(service, &base, link, request)).await)
+            }
+        };
+        told_of(service, answer, origin)
     };
+    match finish(answer) {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+/// Counts an answer, and lets the page read it that asked.
+fn told_of(service: &Service, mut answer: Answer, origin: Option<HeaderValue>) -> Answer {
     close(&mut answer);
     service.watch.answered(match &answer {
         Answer::Reply(reply) => reply.status(),
@@ -126,8 +156,8 @@ fn guarded(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> 
         return Next::Answered(Answer::Reply(preflight()));
     }
     match uri.path() {
-        "/mcp" => mcp(service, link, head, told),
-        "/messages" => messages(service, link, method, told),
+        "/mcp" => Next::Mcp,
+        "/messages" => Next::Messages,
         "/sse" => Next::Answered(legacy(service, link, head, told)),
         "/" => Next::Answered(Answer::Reply(home_page(service, host, head))),
         live::PATH => {
@@ -144,14 +174,9 @@ fn refused(reply: Reply) -> Next {
     Next::Answered(Answer::Reply(reply))
 }
 
-fn mcp(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Next {
-    let principal = match bearer::principal(service, link, told, Endpoint::Mcp.into(), Endpoint::Mcp) {
-        Ok(principal) => principal,
-        Err(challenge) => return refused(challenge),
-    };
-    Next::Answered(match head.method {
-        Method::POST => return Next::Mcp(principal),
-        Method::GET => match streamable::open(service, &principal, told) {
+fn mcp(service: &Rc<Service>, principal: &Principal, head: &Parts, told: &Told<'_>) -> Answer {
+    match head.method {
+        Method::GET => match streamable::open(service, principal, told) {
             Ok(Opened::Stream(stream)) => opened(service, Ok(stream), head.version),
             Ok(Opened::Rest(outbox)) => {
                 Answer::Stream(Opening { outbox, held: Box::new(()), version: head.version, origin: None })
@@ -159,9 +184,9 @@ fn mcp(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Next
             Err(refusal) => Answer::Reply(refusal),
         },
         Method::HEAD => Answer::Reply(reply::events_head()),
-        Method::DELETE => Answer::Reply(streamable::delete(service, &principal, told)),
+        Method::DELETE => Answer::Reply(streamable::delete(service, principal, told)),
         _ => Answer::Reply(reply::method_not_allowed("POST, GET, DELETE")),
-    })
+    }
 }
 
 fn legacy(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> Answer {
@@ -174,14 +199,6 @@ fn legacy(service: &Rc<Service>, link: Link, head: &Parts, told: &Told<'_>) -> A
         Method::HEAD => Answer::Reply(reply::events_head()),
         // mcp-remote tries Streamable HTTP on any address first, and takes 405 for the sign that this one is older.
         _ => Answer::Reply(reply::method_not_allowed("GET")),
-    }
-}
-
-fn messages(service: &Rc<Service>, link: Link, method: &Method, told: &Told<'_>) -> Next {
-    match bearer::principal(service, link, told, Endpoints::ANY, Endpoint::Sse) {
-        Ok(principal) if method == Method::POST => Next::Messages(principal),
-        Ok(_) => refused(reply::method_not_allowed("POST")),
-        Err(challenge) => refused(challenge),
     }
 }
 

@@ -58,12 +58,11 @@ impl Authority {
             return Ok(Principal::anonymous(self.scopes()));
         }
         let principal = presented(authorization).and_then(|text| self.principal(world, text, endpoints));
-        principal.inspect_err(|refusal| {
-            // Every client begins without a token: that is no event.
-            if let Some(reason) = refusal.reason {
-                world.audit.record(&Event::BearerRefused { reason });
-            }
-        })
+        // Every client begins without a token: that is no event.
+        if let Err(Refusal { reason: Some(reason) }) = principal {
+            world.audit.record(&Event::BearerRefused { reason });
+        }
+        principal
     }
 
     fn principal(&self, world: &World<'_>, text: &[u8], endpoints: Endpoints) -> Result<Principal, Refusal> {

@@ -6,12 +6,11 @@ use crate::http::{Body, Link, Service};
 use crate::limits;
 use crate::server::pace::{Busy, Pace, Paced};
 use crate::server::stop::{Stop, Ticket};
-use hyper::body::Incoming;
+use hyper::Response;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -51,7 +50,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let pace = Rc::new(Pace::default());
-    let answer = |request| answer(link, Rc::clone(service), Rc::clone(stop), Rc::clone(note), pace.begin(), request);
+    let answer = |request| {
+        let (stop, note, busy) = (Rc::clone(stop), Rc::clone(note), pace.begin());
+        route::answer(Rc::clone(service), link, request, move |answer| finished(answer, &stop, &note, busy))
+    };
     let io = Patient { io: TokioIo::new(socket), patience: None };
     let mut connection = Box::pin(builder(service).serve_connection(io, service_fn(answer)));
     let mut over = pin!(stop.last_call());
@@ -97,25 +99,19 @@ fn builder(service: &Service) -> Builder {
     builder
 }
 
-async fn answer(
-    link: Link,
-    service: Rc<Service>,
-    stop: Rc<Stop>,
-    note: Note,
-    busy: Busy,
-    request: Request<Incoming>,
-) -> Result<Response<Paced<Body>>, Infallible> {
-    match route::answer(&service, link, request).await {
+/// What hyper is given for an answer; nothing where a stream begins, of which a note is left.
+fn finished(answer: Answer, stop: &Stop, note: &Note, busy: Busy) -> Option<Result<Response<Paced<Body>>, Infallible>> {
+    match answer {
         Answer::Reply(mut reply) => {
             if stop.has_begun() {
                 // The next request goes to the next life of the server.
                 reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(reply.map(|body| busy.with(body)))
+            Some(Ok(reply.map(|body| busy.with(body))))
         }
         Answer::Stream(opening) => {
             note.replace(Some(opening));
-            std::future::pending().await
+            None
         }
     }
 }
