@@ -6,7 +6,7 @@ use crate::oauth::{HELLO, SCOPES};
 use crate::sign_in::{Client, JSON, Tokens, bearer};
 use crate::wire::{Reply, Wire, request};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -227,6 +227,51 @@ fn idle_files(board: &Board) -> Vec<String> {
     (0..30).map(|_| look()).min_by_key(Vec::len).unwrap_or_default()
 }
 
+/// A group of processes that the kernel gives 16 MiB, as `MemoryMax=16M` does, what they read from the disk included. It is gone with
+/// this.
+struct Group(PathBuf);
+
+impl Group {
+    /// None where the kernel makes none for whoever runs this: then what the server takes is only looked at.
+    fn new() -> Option<Group> {
+        let name = format!("perchd-soak-{}", std::process::id());
+        let roots = [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
+        roots.into_iter().find_map(|(root, bound)| {
+            let group = Group(Path::new(root).join(&name));
+            std::fs::create_dir(&group.0).ok()?;
+            std::fs::OpenOptions::new().write(true).open(group.0.join(bound)).ok()?;
+            std::fs::write(group.0.join(bound), (MEMORY_KIB * 1024).to_string()).ok().map(|()| group)
+        })
+    }
+
+    /// What moves itself into the group and then becomes the program after it.
+    fn within(&self) -> Vec<String> {
+        let script = format!("echo $$ >{}/cgroup.procs && exec \"$@\"", self.0.display());
+        ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
+    }
+
+    fn read(&self, names: [&str; 2]) -> String {
+        names.iter().find_map(|name| std::fs::read_to_string(self.0.join(name)).ok()).unwrap()
+    }
+
+    /// How many the kernel killed for want of memory.
+    fn killed(&self) -> u64 {
+        let events = self.read(["memory.events", "memory.oom_control"]);
+        events.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().parse().unwrap()
+    }
+
+    /// The most that it had, with what was read from the disk and could be given up.
+    fn peak_kib(&self) -> u64 {
+        self.read(["memory.peak", "memory.max_usage_in_bytes"]).trim().parse::<u64>().unwrap() / 1024
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
 /// One look at the server: its memory and its files.
 struct Look {
     kib: u64,
@@ -236,7 +281,8 @@ struct Look {
 #[test]
 fn fifty_mixed_clients() {
     let secs = std::env::var("SOAK_SECONDS").map_or(120, |secs| secs.parse().unwrap());
-    let board = Board::configured(TOML);
+    let group = Group::new();
+    let board = Board::under(group.as_ref().map(Group::within).unwrap_or_default(), TOML);
     let mut soakers: Vec<_> = (0..CLIENTS).map(|number| Soaker::new(number, board.port)).collect();
     // The first command opens what every later one uses, the pipe that tells of its end.
     (0..DEEDS.len()).for_each(|deed| soakers[0].act(deed));
@@ -283,6 +329,11 @@ fn fifty_mixed_clients() {
         written(&board) - written_before
     );
     println!("soak: {told}");
+    match &group {
+        Some(group) => println!("soak: the kernel gave it {MEMORY_KIB} KiB, of which it had {} at most", group.peak_kib()),
+        None => println!("soak: this machine holds nobody to {MEMORY_KIB} KiB (no memory cgroup to write to)"),
+    }
+    assert_eq!(group.as_ref().map_or(0, Group::killed), 0, "killed for want of memory: {told}");
     assert_eq!(wrong, 0, "{told}");
     assert!(late <= warm + FLAT_KIB, "memory is not flat: {told}");
     assert!(board.peak_kib() <= MEMORY_KIB, "{told}");
