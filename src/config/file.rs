@@ -183,11 +183,27 @@ impl Shape for OneOrMore {
         if let Ok(text) = Placed::read(place) {
             return Ok(OneOrMore(vec![text]));
         }
-        let texts = Vec::read(place)?;
+        let texts = place.list("a text, or several in brackets")?;
         if texts.is_empty() { Err(place.fault("there is nothing in the brackets")) } else { Ok(OneOrMore(texts)) }
     }
 
     fn nothing() -> Self {
         OneOrMore(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree;
+
+    #[test]
+    fn where_one_or_more_can_stand_a_fault_says_so() {
+        let said = |text| tree::read::<File>(text).err().map(|fault| (fault.what, &text[fault.span.unwrap()]));
+        let expected = "invalid type: integer `5`, expected a text, or several in brackets";
+        assert_eq!(said("listen = 5"), Some((expected.to_owned(), "5")));
+        assert_eq!(said("listen = ['a', 5]"), Some(("invalid type: integer `5`, expected a string".to_owned(), "5")));
+        assert_eq!(said("listen = []"), Some(("there is nothing in the brackets".to_owned(), "[]")));
+        assert_eq!(said("listen = 'a'"), None);
     }
 }

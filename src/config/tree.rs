@@ -101,6 +101,16 @@ impl<'t> Place<'t> {
         if let DeValue::String(text) = self.value { Ok(text) } else { Err(self.mismatch(expected)) }
     }
 
+    /// Everything in a list.
+    pub(super) fn list<T: Shape>(&self, expected: &str) -> Result<Vec<T>, Fault> {
+        let DeValue::Array(items) = self.value else { return Err(self.mismatch(expected)) };
+        let mut read = Vec::with_capacity(items.len());
+        for item in items {
+            read.push(T::read(&Place::of(item))?);
+        }
+        Ok(read)
+    }
+
     fn whole_number(&self, expected: &str) -> Result<i64, Fault> {
         let DeValue::Integer(number) = self.value else { return Err(self.mismatch(expected)) };
         integer(number).map_err(|what| self.fault(what))
@@ -167,8 +177,9 @@ impl<'t> Members<'t> {
     }
 }
 
+/// What stands somewhere must stand there, even if it may be empty.
 impl<T: Shape> Shape for Spanned<T> {
-    const IS_NEEDED: bool = T::IS_NEEDED;
+    const IS_NEEDED: bool = true;
 
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
         T::read(place).map(|value| Spanned::new(place.span.clone(), value))
@@ -195,12 +206,7 @@ impl<T: Shape> Shape for Vec<T> {
     const IS_NEEDED: bool = false;
 
     fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        let DeValue::Array(items) = place.value else { return Err(place.mismatch("a sequence")) };
-        let mut read = Vec::with_capacity(items.len());
-        for item in items {
-            read.push(T::read(&Place::of(item))?);
-        }
-        Ok(read)
+        place.list("a sequence")
     }
 
     fn nothing() -> Self {
@@ -361,6 +367,11 @@ mod tests {
         struct Needed {
             name: Spanned<String>,
             is_there: bool,
+            inner: Option<Placed>,
+        }
+
+        struct Placed {
+            list: Spanned<Vec<String>>,
         }
     }
 
@@ -403,6 +414,10 @@ mod tests {
     fn a_table_lacks_what_it_must_have_once_nothing_in_it_is_unknown() {
         assert_eq!(fault("number = 1\n[enum]\nis_there = true"), ("missing field `name`".to_owned(), "[enum]"));
         assert_eq!(fault("[enum]\nnmae = 'x'").1, "nmae");
+        let lacks_list = "number = 1\n[enum]\nname = 'x'\n[enum.inner]\n";
+        assert_eq!(fault(lacks_list), ("missing field `list`".to_owned(), "[enum.inner]"));
+        let inner = read::<File>(&format!("{lacks_list}list = []")).unwrap().r#enum.unwrap().inner.unwrap();
+        assert!(inner.list.get_ref().is_empty());
         let file: File = read("enum.name = 'x'").unwrap();
         let needed = file.r#enum.unwrap();
         assert_eq!(

@@ -587,6 +587,7 @@ fn a_fault_in_tools_d_leaves_all_as_it_was_and_is_told_with_its_file_and_line() 
     for (name, text, told) in [
         ("a.toml", "\n[[tol]]\n", "a.toml:2: unknown field `tol`"),
         ("b.toml", "[[tool]]\nname = \"x\"\n", "b.toml:1: missing field"),
+        ("c.toml", "\n[[tool]]\nname = \"x\"\nabout = \"x\"\neffect = \"read\"\n", "c.toml:2: missing field `run`"),
         ("z.toml", twice, "z.toml:3: there is a tool of this name already"),
     ] {
         let board = beside(&[("m.toml", BESIDE)]);
