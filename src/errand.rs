@@ -2,6 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use tokio::task::{JoinHandle, spawn_local};
 
-/// Work in a task of its own, of one type whatever it does: tokio's machinery for a task comes to 2 KB for each type of it.
-pub(crate) type Errand = Pin<Box<dyn Future<Output = ()>>>;
+/// Begins work in a task of its own. It is of one type, whatever it does: tokio's machinery for a task comes to 2 KB for each type
+/// of it, so that what begins seldom is boxed. What each connection or call begins is not.
+pub(crate) fn begin(work: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+    let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
+    spawn_local(work)
+}

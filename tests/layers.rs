@@ -25,7 +25,6 @@ const ROOMS: &[(&str, Sight)] = &[
     ("error", Sight::Pure),
     ("json", Sight::Pure),
     ("order", Sight::Pure),
-    ("errand", Sight::Pure),
     ("principal", Sight::Pure),
     ("audit", Sight::Pure),
     ("world", Sight::Clock),
@@ -35,6 +34,7 @@ const ROOMS: &[(&str, Sight)] = &[
     ("oauth", Sight::Pure),
     ("mcp", Sight::Pure),
     // The edge.
+    ("errand", Sight::World),
     ("config", Sight::World),
     ("approval", Sight::World),
     ("builtin", Sight::World),

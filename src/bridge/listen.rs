@@ -6,7 +6,7 @@ use super::{Bridge, tell};
 use crate::client::fault::Fault;
 use crate::client::http::Response;
 use crate::client::sse::Reader;
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::{Error, Exit};
 use crate::limits;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ impl Bridge {
             return;
         }
         let bridge = Rc::clone(self);
-        tokio::task::spawn_local::<Errand>(Box::pin(async move { bridge.keep_listening().await }));
+        errand::begin(async move { bridge.keep_listening().await });
     }
 
     async fn keep_listening(&self) {
@@ -71,7 +71,7 @@ impl Bridge {
         }
         let Some(bridge) = self.own.borrow().upgrade() else { return Ok(()) };
         self.is_older.set(true);
-        tokio::task::spawn_local::<Errand>(Box::pin(async move { bridge.keep_older(response).await }));
+        errand::begin(async move { bridge.keep_older(response).await });
         self.endpoint_named().await
     }
 
@@ -167,9 +167,9 @@ impl Bridge {
         let initialize = self.session.borrow().initialize.clone().filter(|_| self.session.borrow().is_initialized);
         let (Some(initialize), Some(bridge)) = (initialize, self.own.borrow().upgrade()) else { return };
         *self.swallowed.borrow_mut() = initialize.asks.first().cloned();
-        tokio::task::spawn_local::<Errand>(Box::pin(async move {
+        errand::begin(async move {
             let _ = bridge.send(&initialize).await;
             let _ = bridge.send(&Message { bytes: INITIALIZED.to_vec(), ..Message::default() }).await;
-        }));
+        });
     }
 }

@@ -10,7 +10,7 @@ use crate::client::http::Client;
 use crate::client::oauth::{Access, Settings as SignIn};
 use crate::client::tls::{Tls, Trust};
 use crate::client::url::Url;
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::{Error, Exit};
 use crate::limits;
 use crate::tool::Param;
@@ -130,11 +130,11 @@ fn stop_on_signal(bridge: &Rc<Bridge>) {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let bridge = Rc::clone(bridge);
         let Ok(mut signal) = signal(kind) else { continue };
-        tokio::task::spawn_local::<Errand>(Box::pin(async move {
+        errand::begin(async move {
             signal.recv().await;
             bridge.say_goodbye().await;
             std::process::exit(0);
-        }));
+        });
     }
 }
 
@@ -220,7 +220,7 @@ impl Bridge {
             return if is_first { done } else { Ok(()) };
         }
         let (bridge, sent) = (Rc::clone(self), Rc::clone(&message));
-        let task = tokio::task::spawn_local::<Errand>(Box::pin(async move { _ = bridge.deliver(&sent).await }));
+        let task = errand::begin(async move { _ = bridge.deliver(&sent).await });
         for flight in self.flights.borrow_mut().iter_mut().filter(|flight| message.asks.contains(&flight.id)) {
             flight.task = Some(task.abort_handle());
         }

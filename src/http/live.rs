@@ -4,7 +4,7 @@
 //! signed in sees the last calls as well: the owner all of them, others their own, and nobody with what arguments.
 
 use crate::builtin;
-use crate::errand::Errand;
+use crate::errand;
 use crate::http::Service;
 use crate::http::cookie::approver_cookie;
 use crate::http::event::{Event, Outbox};
@@ -123,7 +123,7 @@ fn viewer(service: &Rc<Service>, cookie: Option<&str>) -> Result<Rc<Outbox>, Rep
     let cookie = cookie.map(str::to_owned);
     live.viewers.borrow_mut().push(Viewer { outbox: Rc::clone(&outbox), cookie, is_known: eyes.is_known() });
     if !live.is_told.replace(true) {
-        tokio::task::spawn_local::<Errand>(Box::pin(tell(Rc::downgrade(service))));
+        errand::begin(tell(Rc::downgrade(service)));
     }
     Ok(outbox)
 }

@@ -23,7 +23,7 @@ pub(crate) mod tls;
 use crate::audit::{Audit, Nothing};
 use crate::builtin::gpio::bank::Bank;
 use crate::config::Config;
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
 use crate::log::{Holding, Stderr, flush};
@@ -331,15 +331,11 @@ impl Bound {
             };
             let connections = Rc::<Stop>::default();
             if let Some((reload, hangup)) = reload.zip(hangup) {
-                tokio::task::spawn_local::<Errand>(Box::pin(reload.at_each(
-                    hangup,
-                    Rc::clone(&service),
-                    Rc::clone(&connections),
-                )));
+                errand::begin(reload.at_each(hangup, Rc::clone(&service), Rc::clone(&connections)));
             }
             let desk = Desk::new(Rc::clone(&service), state, Rc::clone(&connections));
-            let serving = control.map(|control| tokio::task::spawn_local::<Errand>(Box::pin(control.serve(desk))));
-            let telling = tokio::task::spawn_local::<Errand>(Box::pin(rounds::tell_systemd()));
+            let serving = control.map(|control| errand::begin(control.serve(desk)));
+            let telling = errand::begin(rounds::tell_systemd());
             serve(listeners, service, tls, bank, connections, stop).await;
             telling.abort();
             serving.inspect(JoinHandle::abort);
@@ -377,11 +373,11 @@ async fn serve(
     service.counts_connections(move || counted.count());
     let accept = |listener| {
         let accepting = listen::accept(listener, Rc::clone(&service), tls.clone(), Rc::clone(&stop));
-        tokio::task::spawn_local::<Errand>(Box::pin(accepting))
+        errand::begin(accepting)
     };
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
-    let keeping_alive = tokio::task::spawn_local::<Errand>(Box::pin(rounds::keep_alive(Rc::clone(&service))));
-    let looking_after = tls.map(|tls| tokio::task::spawn_local::<Errand>(Box::pin(rounds::look_after(tls))));
+    let keeping_alive = errand::begin(rounds::keep_alive(Rc::clone(&service)));
+    let looking_after = tls.map(|tls| errand::begin(rounds::look_after(tls)));
     until.await;
     bank.close();
     stop.begin();

@@ -20,7 +20,7 @@ use crate::builtin::exec::child::Child;
 use crate::builtin::exec::gate::{Gate, Permit, Share};
 use crate::builtin::exec::progress::Reports;
 use crate::config::declared::{Declared, DeclaredPrompt, DeclaredTool, Piece, Setting, dry_run};
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::Error;
 use crate::limits;
 use crate::tool::{Call, Catalog, Effect, Messages, Output, Prompt, Tool, ToolError};
@@ -130,12 +130,12 @@ async fn execute(argv: &[String], setting: &Setting, capture: Capture, permit: P
         Child::start(argv, setting).map_err(|error| ToolError::new(format!("The command cannot be started: {error}.")))?;
     let (mut caller, ran) = oneshot::channel();
     let timeout = setting.timeout;
-    tokio::task::spawn_local::<Errand>(Box::pin(async move {
+    errand::begin(async move {
         let (mut child, _permit) = (child, permit);
         let ran = child.attend(capture, timeout, &mut caller).await;
         let _ = caller.send(ran);
         child.tidy().await;
-    }));
+    });
     ran.await.map_err(|_| ToolError::new("The board is stopping."))
 }
 

@@ -4,7 +4,7 @@ use crate::approval::Approvals;
 use crate::builtin::gpio::device::Kernel;
 use crate::config::Gpio;
 use crate::config::gpio::{GpioLine, Wiring};
-use crate::errand::Errand;
+use crate::errand;
 use crate::limits;
 use crate::tool::{Changes, ToolError};
 use std::cell::{Cell, RefCell};
@@ -126,7 +126,7 @@ impl Bank {
         if !wiring.is_output {
             let hearers = (self.changes.borrow().clone(), Rc::clone(&self.approvals.borrow()));
             let watching = watch(Rc::downgrade(line), Rc::downgrade(&held), hearers);
-            line.watching.replace(Some(tokio::task::spawn_local::<Errand>(Box::pin(watching)).abort_handle()));
+            line.watching.replace(Some(errand::begin(watching).abort_handle()));
         }
         line.held.replace(Some(Rc::clone(&held)));
         Ok(held)

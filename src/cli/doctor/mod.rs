@@ -12,7 +12,7 @@ use crate::client::oauth::Settings as SignIn;
 use crate::client::tls::Trust;
 use crate::client::url::Url;
 use crate::config::{Config, Tls};
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::{Error, Exit};
 use crate::http;
 use lexopt::Parser;
@@ -124,7 +124,7 @@ fn go(report: &Rc<Report>, plan: &Plan) -> Result<(), Error> {
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default()).map_err(unstarted)?;
     runtime.block_on(async {
-        tokio::task::spawn_local::<Errand>(Box::pin(Rc::clone(report).watch()));
+        errand::begin(Rc::clone(report).watch());
         way::walk(report, plan).await;
     });
     // A thread may wait for a name for ever.

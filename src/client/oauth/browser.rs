@@ -3,7 +3,7 @@
 use super::failed;
 use crate::client::body::Connection;
 use crate::client::url::Url;
-use crate::errand::Errand;
+use crate::errand;
 use crate::error::Error;
 use crate::limits;
 use std::cell::Cell;
@@ -42,7 +42,7 @@ pub(super) async fn wait(listener: TcpListener, state: &str) -> Result<Callback,
     let (sender, mut received) = mpsc::channel(1);
     let open = Rc::<Cell<usize>>::default();
     let state = state.to_owned();
-    let accept = tokio::task::spawn_local::<Errand>(Box::pin(async move {
+    let accept = errand::begin(async move {
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
             if open.get() >= limits::CALLBACK_CONNECTIONS {
@@ -50,15 +50,15 @@ pub(super) async fn wait(listener: TcpListener, state: &str) -> Result<Callback,
             }
             open.set(open.get() + 1);
             let (sender, state, open) = (sender.clone(), state.clone(), Rc::clone(&open));
-            tokio::task::spawn_local::<Errand>(Box::pin(async move {
+            errand::begin(async move {
                 let answered = tokio::time::timeout(Duration::from_secs(limits::HEAD_SECS), answer(socket, &state)).await;
                 open.set(open.get() - 1);
                 if let Ok(Some(callback)) = answered {
                     let _ = sender.try_send(callback);
                 }
-            }));
+            });
         }
-    }));
+    });
     let found = tokio::time::timeout(Duration::from_secs(limits::SIGN_IN_SECS), received.recv()).await;
     accept.abort();
     let late = || failed("nobody signed in within ten minutes").remedy("Start it again, or try --device.");
