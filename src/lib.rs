@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod cli;
 mod client;
 pub mod config;
+mod date;
 mod errand;
 pub mod error;
 #[cfg(fuzzing)]

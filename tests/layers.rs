@@ -24,6 +24,7 @@ const ROOMS: &[(&str, Sight)] = &[
     ("limits", Sight::Pure),
     ("error", Sight::Pure),
     ("json", Sight::Pure),
+    ("date", Sight::Pure),
     ("order", Sight::Pure),
     ("principal", Sight::Pure),
     ("audit", Sight::Pure),

@@ -1,6 +1,6 @@
 //! Times and spans, as people write and read them.
 
-use crate::server::certificate::civil;
+use crate::date::Date;
 use std::fmt::Write;
 
 /// `90d`, `12h`, `30m`, `45s` in seconds; a bare number is seconds.
@@ -37,9 +37,8 @@ pub(super) fn spoken(secs: u64) -> String {
 
 /// A moment, in UTC, to the minute.
 pub(super) fn date(unix: u64) -> String {
-    let (days, secs) = (unix / (24 * 3600), unix % (24 * 3600));
-    let (year, month, day) = civil(days);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", secs / 3600, secs / 60 % 60)
+    let Date { year, month, day, hour, minute, .. } = Date::of(unix);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ mod pem;
 mod x509;
 
 pub(crate) use files::from_files;
-pub(crate) use x509::civil;
 
 use crate::config::Config;
 use crate::error::{Error, Exit};

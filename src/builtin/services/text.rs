@@ -1,5 +1,7 @@
 //! Texts and times of systemd, as a client sees them.
 
+use crate::date::Date;
+
 /// The beginning of a text, without control characters but line breaks and tabs, and whether there was more.
 ///
 /// What stands in a journal was written by whoever talks to a service: on a terminal, such characters act.
@@ -32,23 +34,8 @@ pub(super) fn date(printed: &str) -> Option<String> {
 
 /// A time of the journal, in microseconds since 1970, as RFC 3339 has it.
 pub(super) fn moment(micros: u64) -> String {
-    let (secs, millis) = (micros / 1_000_000, micros / 1000 % 1000);
-    let (year, month, day) = civil(secs / 86_400);
-    let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// The date of a day since 1970: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>. Years begin in March there,
-/// so that the day that some have and others have not is the last one.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+    let millis = micros / 1000 % 1000;
+    Date::of(micros / 1_000_000).rfc3339(&format!(".{millis:03}"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Certificates as they are made (RFC 5280 4.1), and their keys, on P-256. Whoever makes them is this board, so that there is one
 //! kind of each.
 
+use crate::date::Date;
 use crate::server::certificate::x509::{
     BIT_STRING, BOOLEAN, COMMON_NAME, DNS_NAME, EXTENSIONS, GENERALIZED_TIME, IP_ADDRESS, NAME_CONSTRAINTS, OCTET_STRING, OID,
-    PERMITTED_SUBTREES, SEQUENCE, SET, SUBJECT_ALT_NAME, UTC_TIME, UTF8_STRING, VERSION, civil,
+    PERMITTED_SUBTREES, SEQUENCE, SET, SUBJECT_ALT_NAME, UTC_TIME, UTF8_STRING, VERSION,
 };
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
@@ -157,9 +158,8 @@ fn name(common_name: &str) -> Vec<u8> {
 
 /// RFC 5280 4.1.2.5: with two digits of the year until 2049.
 fn time(unix: u64) -> Vec<u8> {
-    let (days, secs) = (unix / (24 * 3600), unix % (24 * 3600));
-    let (year, month, day) = civil(days);
-    let rest = format!("{month:02}{day:02}{:02}{:02}{:02}Z", secs / 3600, secs / 60 % 60, secs % 60);
+    let Date { year, month, day, hour, minute, second } = Date::of(unix);
+    let rest = format!("{month:02}{day:02}{hour:02}{minute:02}{second:02}Z");
     match year {
         ..2050 => der(UTC_TIME, &[format!("{:02}", year % 100).as_bytes(), rest.as_bytes()]),
         _ => der(GENERALIZED_TIME, &[format!("{year:04}").as_bytes(), rest.as_bytes()]),
