@@ -275,7 +275,11 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
+        // The commands of a server that was killed are in it until they end.
+        (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            std::fs::remove_dir(&self.0).is_ok()
+        });
     }
 }
 
