@@ -54,9 +54,9 @@ impl Opening {
 enum Next {
     /// No more than this, as its body says nothing.
     Answered(Answer),
-    /// `/mcp`: who calls.
+    /// `/mcp`; who calls is not known yet.
     Mcp,
-    /// `/messages`: who calls.
+    /// `/messages`, likewise.
     Messages,
     /// Sign-in, under this name.
     Oauth(Base),

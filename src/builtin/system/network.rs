@@ -136,7 +136,7 @@ fn address_v6(line: &str) -> Option<(Ipv6Addr, &str)> {
 /// How strong the signal of a wireless interface is, out of `/proc/net/wireless`.
 fn signal(text: &str, interface: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'))?;
-    json::number(line.split_whitespace().nth(2)?.trim_end_matches('.')).filter(|dbm| dbm.is_finite())
+    json::number(line.split_whitespace().nth(2)?.trim_end_matches('.'))
 }
 
 /// A line for each interface.
