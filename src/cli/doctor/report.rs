@@ -46,14 +46,16 @@ impl Report {
         })
     }
 
-    /// Says at a terminal what takes more than a second.
+    /// Says at a terminal what takes more than a second: the whole seconds of the step, each of them.
     pub(super) async fn watch(self: Rc<Self>) {
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
             let (step, since) = self.step.get();
-            if self.is_watched && since.elapsed() >= Duration::from_secs(1) {
+            // Counted from the step's own beginning, as naps of a second each would drift past one of them.
+            let seconds = since.elapsed().as_secs() + 1;
+            tokio::time::sleep_until((since + Duration::from_secs(seconds)).into()).await;
+            if self.is_watched && self.step.get() == (step, since) {
                 self.is_waiting.set(true);
-                remark(&format!("\r\x1b[K...          {step}: {} s", since.elapsed().as_secs()));
+                remark(&format!("\r\x1b[K...          {step}: {seconds} s"));
             }
         }
     }
