@@ -112,7 +112,7 @@ impl Authority {
             && self.admits(subject.way(), &subject)
             && subject.way() != Way::Made
             && !self.is_over(&standing);
-        let scopes = self.settings().limited(&subject, scopes);
+        let scopes = self.settings().limited(&subject, scopes.as_str());
         is_let_in.then(|| Approver { subject: subject.to_string(), scopes, browser })
     }
 
@@ -315,7 +315,7 @@ mod tests {
     fn who_may_allow_less_approves_less() {
         let bench = Bench::own(true, false);
         let bob = approver(&bench, &enter(&bench, "bob", "bob-secret")).unwrap();
-        assert_eq!(bob.scopes, bench.settings().limited("bob", bench.authority.scopes()));
+        assert_eq!(bob.scopes, bench.settings().limited("bob", bench.authority.scopes().as_str()));
     }
 
     #[test]

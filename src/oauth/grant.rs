@@ -105,7 +105,7 @@ impl Authority {
 
     /// What of the scopes that a person allowed he still may.
     pub(super) fn limited(&self, allowance: &Allowance<'_>) -> Scopes {
-        self.settings().limited(allowance.subject, Scopes::sealed(allowance.scopes))
+        self.settings().limited(allowance.subject, allowance.scopes)
     }
 
     /// RFC 6749 4.1.2: a code is good once, and when it comes again, what came of it ends.

@@ -350,7 +350,7 @@ impl Authority {
         }
         let (client, way) = (transaction.request.client, subject.way.as_str());
         world.audit.record(&Event::SignedIn { subject: &subject, client, way });
-        transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes);
+        transaction.request.scopes = self.settings().limited(&subject, transaction.request.scopes.as_str());
         if let Asker::Person(place) = transaction.request.asker {
             return self.entered_place(world, &transaction, &subject, place).unwrap_or_else(Step::Refuse);
         }

@@ -4,17 +4,16 @@
 //! else is left out: whether a token is out of date or was revoked is looked at with each request.
 
 use super::Purpose;
-use super::token::Opened;
 use crate::limits;
 use constant_time_eq::constant_time_eq;
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use zeroize::Zeroizing;
 
 /// Texts that were opened, each with its payload. They are compared whole, in a time that tells nothing of how much of them
 /// is right.
 ///
 /// A table belongs to its ring: one that is read anew begins with nothing. A new text takes the place of another one;
-/// strangers bring none that is good, so that they push nothing out.
+/// strangers bring none that is good, so that they push nothing out. What comes once is not worth a place.
 #[derive(Default)]
 pub(super) struct Proved {
     entries: RefCell<[Option<Box<Entry>>; limits::PROVED]>,
@@ -40,20 +39,20 @@ impl Entry {
 }
 
 impl Proved {
-    /// Fills `opened` with the payload of `text`, which is for `holder`, if it was opened before.
-    pub(super) fn recall<const N: usize>(&self, purpose: Purpose, text: (&[u8], &[u8]), opened: &mut Opened<N>) -> bool {
-        let entries = self.entries.borrow();
-        let entry = entries[place(text.0)].as_ref().filter(|entry| entry.is(purpose, text));
-        entry.is_some_and(|entry| opened.refill(entry.payload()))
+    /// The payload of `text`, which is for `holder`, where it lies, if it was opened before. Nothing is kept while it is held.
+    pub(super) fn recall(&self, purpose: Purpose, text: (&[u8], &[u8])) -> Option<Ref<'_, [u8]>> {
+        let entry = Ref::filter_map(self.entries.borrow(), |entries| {
+            entries[place(text.0)].as_deref().filter(|entry| entry.is(purpose, text)).map(Entry::payload)
+        });
+        entry.ok()
     }
 
-    /// Remembers the payload of a text that was opened, where it is worth it: these come with each request, the others once.
-    pub(super) fn keep(&self, purpose: Purpose, (text, holder): (&[u8], &[u8]), payload: &[u8]) {
-        if matches!(purpose, Purpose::Access | Purpose::Session) {
-            let bytes = Zeroizing::new([text, holder, payload].concat().into_boxed_slice());
-            let entry = Entry { purpose, bytes, text: text.len(), holder: holder.len() };
-            self.entries.borrow_mut()[place(text)] = Some(Box::new(entry));
-        }
+    /// Remembers the payload of a text that was opened, and says where it lies now.
+    pub(super) fn keep(&self, purpose: Purpose, (text, holder): (&[u8], &[u8]), payload: &[u8]) -> Option<Ref<'_, [u8]>> {
+        let bytes = Zeroizing::new([text, holder, payload].concat().into_boxed_slice());
+        let entry = Entry { purpose, bytes, text: text.len(), holder: holder.len() };
+        self.entries.borrow_mut()[place(text)] = Some(Box::new(entry));
+        self.recall(purpose, (text, holder))
     }
 }
 
@@ -73,15 +72,15 @@ mod tests {
     const HOLDER: &[u8] = b"ada";
 
     fn recalled(proved: &Proved, purpose: Purpose, text: (&[u8], &[u8])) -> Option<Vec<u8>> {
-        let mut opened = Opened::<64>::empty();
-        proved.recall(purpose, text, &mut opened).then(|| opened.to_vec())
+        proved.recall(purpose, text).map(|payload| payload.to_vec())
     }
 
     #[test]
     fn nothing_is_known_but_what_was_kept_to_the_last_bit_for_its_purpose_and_its_holder() {
         let proved = Proved::default();
         assert_eq!(recalled(&proved, Purpose::Session, (TEXT, HOLDER)), None);
-        proved.keep(Purpose::Session, (TEXT, HOLDER), b"payload");
+        let kept = proved.keep(Purpose::Session, (TEXT, HOLDER), b"payload").map(|payload| payload.to_vec());
+        assert_eq!(kept.as_deref(), Some(b"payload".as_slice()));
         assert_eq!(recalled(&proved, Purpose::Session, (TEXT, HOLDER)).as_deref(), Some(b"payload".as_slice()));
         assert_eq!(recalled(&proved, Purpose::Access, (TEXT, HOLDER)), None);
         for bit in 0..TEXT.len() * 8 {
@@ -101,30 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn other_purposes_are_not_worth_it() {
-        let proved = Proved::default();
-        for purpose in Purpose::ALL {
-            proved.keep(purpose, (TEXT, HOLDER), b"payload");
-            let is_kept = recalled(&proved, purpose, (TEXT, HOLDER)).is_some();
-            assert_eq!(is_kept, matches!(purpose, Purpose::Access | Purpose::Session), "{purpose:?}");
-        }
-    }
-
-    #[test]
-    fn what_there_is_no_room_for_is_not_recalled() {
-        let proved = Proved::default();
-        proved.keep(Purpose::Access, (TEXT, b""), &[7; 62]);
-        assert_eq!(recalled(&proved, Purpose::Access, (TEXT, b"")), Some(vec![7; 62]));
-        proved.keep(Purpose::Access, (TEXT, b""), &[7; 63]);
-        assert_eq!(recalled(&proved, Purpose::Access, (TEXT, b"")), None);
-    }
-
-    #[test]
     fn a_new_text_takes_the_place_of_another_one() {
         let proved = Proved::default();
         let texts: Vec<_> = (0..1000_u32).map(|number| format!("a payload and its HMAC {number:08x}")).collect();
         for text in &texts {
-            proved.keep(Purpose::Access, (text.as_bytes(), b""), b"payload");
+            assert!(proved.keep(Purpose::Access, (text.as_bytes(), b""), b"payload").is_some());
         }
         let known = texts.iter().filter(|text| recalled(&proved, Purpose::Access, (text.as_bytes(), b"")).is_some());
         assert_eq!(known.count(), limits::PROVED);
