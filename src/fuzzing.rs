@@ -5,13 +5,13 @@ use crate::config::Config;
 use crate::config::declared::argv::{element, pieces};
 use crate::config::declared::{DeclaredArg, Element, Piece, Template};
 use crate::http::event::{Event, Outbox};
+use crate::json::Raw;
 use crate::limits;
 use crate::oauth::fuzzing as oauth;
 use crate::seal::Purpose;
 use crate::server::fuzzing::Bench;
 use crate::tool::{Arg, Catalog, Draft, Pattern, Tool};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::cell::OnceCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -105,7 +105,7 @@ pub fn arg_check(json: &str) {
         Arg::boolean("is", "").optional(),
     ];
     let tool = args.into_iter().fold(Tool::new("t", ""), Draft::arg).handler(|_| async { Ok("") });
-    let Ok(raw) = serde_json::from_str::<&RawValue>(json) else { return };
+    let Some(raw) = Raw::read(json) else { return };
     let read = match tool.read(Some(raw)) {
         Ok(read) => read,
         Err(error) => {

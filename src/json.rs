@@ -1,4 +1,9 @@
-//! JSON that each call writes some of, and objects that are seldom read.
+//! JSON that each call brings and writes some of, and objects that are seldom read.
+
+mod raw;
+
+pub use raw::Raw;
+pub(crate) use raw::members;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};

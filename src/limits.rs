@@ -84,6 +84,8 @@ pub const CONTROL_SECS: u64 = 2;
 
 // ── MCP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// Arrays and objects that lie in one another in a message; serde reads 127 of them where it makes values.
+pub const JSON_DEPTH: usize = 256;
 /// The longest JSON-RPC id as text. Real ones are numbers or UUIDs.
 pub const ID_BYTES: usize = 128;
 /// Things on one page of a list. Boards have fewer tools; a page of them is some 30 KB.

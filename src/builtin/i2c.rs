@@ -167,10 +167,10 @@ fn value(register: &Register, text: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::json::Raw;
     use crate::principal::{Principal, Scopes};
     use crate::tool::{Client, Handler, Nobody, Wire, Yield};
     use serde_json::Value;
-    use serde_json::value::to_raw_value;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tokio::runtime::{Builder, LocalOptions};
@@ -253,7 +253,7 @@ mod tests {
         offer_through(&mut catalog, &devices(CLIMATE).unwrap(), &commands, program.to_str().unwrap()).unwrap();
         let told = runtime.block_on(async {
             let tool = catalog.find("read_i2c").unwrap();
-            let arguments = tool.read(Some(&to_raw_value(arguments).unwrap()))?;
+            let arguments = tool.read(Raw::read(&arguments.to_string()))?;
             let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
             let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
             let Yield::Output(output) = handler(call).await? else { panic!("a tool returns output") };

@@ -109,10 +109,10 @@ fn place_point(text: &mut String, first: usize, exponent: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Raw;
     use crate::principal::{Principal, Scopes};
     use crate::tool::{Client, Content, Handler, Nobody, Wire, Yield};
     use serde_json::json;
-    use serde_json::value::to_raw_value;
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
@@ -121,8 +121,8 @@ mod tests {
     #[allow(clippy::needless_pass_by_value)]
     fn call(name: &str, arguments: serde_json::Value) -> Result<(String, String), String> {
         let tool = tools().into_iter().find(|tool| tool.spec().name() == name).unwrap();
-        let raw = to_raw_value(&arguments).unwrap();
-        let arguments = tool.read(Some(&raw)).map_err(|error| error.to_string())?;
+        let raw = arguments.to_string();
+        let arguments = tool.read(Raw::read(&raw)).map_err(|error| error.to_string())?;
         let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
         let Handler::Local(handler) = tool.handler() else { panic!("sums do not block") };
         let Poll::Ready(outcome) = pin!(handler(call)).poll(&mut Context::from_waker(Waker::noop())) else {

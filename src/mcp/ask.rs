@@ -1,6 +1,7 @@
 //! Questions of a running call to its client: as requests of ours in the handshake dialect, as a result that asks for input
 //! in the stateless one (MCP 2026-07-28, basic/utilities, multi round-trip requests).
 
+use crate::json::Raw;
 use crate::limits;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -24,7 +25,7 @@ pub type Answers = BTreeMap<String, Box<RawValue>>;
 pub(crate) struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    pub(super) fn of(method: &str, params: Option<&RawValue>) -> Self {
+    pub(super) fn of(method: &str, params: Option<Raw<'_>>) -> Self {
         #[derive(Deserialize)]
         struct Bound<'a> {
             #[serde(borrow, default)]
@@ -96,7 +97,7 @@ pub(crate) struct Round<'a> {
 
 impl Round<'_> {
     /// The answers that a call brings: those of this round, and those of earlier ones out of its state.
-    pub(super) fn answers(&self, params: Option<&RawValue>) -> Result<Answers, Error> {
+    pub(super) fn answers(&self, params: Option<Raw<'_>>) -> Result<Answers, Error> {
         let Some(params) =
             params.filter(|params| params.get().contains("\"inputResponses\"") || params.get().contains("\"requestState\""))
         else {
@@ -179,13 +180,12 @@ mod tests {
 
     fn round<'a>(bench: &'a Bench, principal: &'a Principal, secs: u64, call: &str) -> Round<'a> {
         let now = Now { unix: limits::BUILD_UNIX_SECS + secs, uptime_ms: secs * 1000 };
-        let params = serde_json::from_str::<Box<RawValue>>(call).unwrap();
-        Round { keys: &bench.keys, now, principal, fingerprint: Fingerprint::of("tools/call", Some(&params)) }
+        Round { keys: &bench.keys, now, principal, fingerprint: Fingerprint::of("tools/call", Raw::read(call)) }
     }
 
     fn answers(round: &Round<'_>, state: &str, responses: &str) -> Result<Answers, Error> {
         let params = format!(r#"{{"inputResponses":{responses},"requestState":"{state}"}}"#);
-        round.answers(Some(&serde_json::from_str::<Box<RawValue>>(&params).unwrap()))
+        round.answers(Raw::read(&params))
     }
 
     #[test]

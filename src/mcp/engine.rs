@@ -1,5 +1,6 @@
 //! What each message asks for.
 
+use crate::json::Raw;
 use crate::mcp::answer::Cache;
 use crate::mcp::handshake::Introduction;
 use crate::mcp::message::result;
@@ -179,7 +180,7 @@ impl Engine {
                 self.request(peer, caller, &request).unwrap_or_else(|fault| Self::refuse(peer, &id, &fault))
             }
             Message::Notification { method, params } if method == "notifications/cancelled" => handshake::cancelled(params),
-            Message::Response { id: Some(id), result } => Action::Answered(id, result.map(ToOwned::to_owned)),
+            Message::Response { id: Some(id), result } => Action::Answered(id, result.map(Raw::to_value)),
             Message::Notification { .. } | Message::Response { .. } => Action::Accept,
         }
     }

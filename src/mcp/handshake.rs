@@ -1,5 +1,6 @@
 //! How a session of the handshake dialect begins, and how its calls are given up.
 
+use crate::json::Raw;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Action, Engine, Error, Id, Revision};
@@ -50,7 +51,7 @@ pub(super) struct Introduction {
 
 impl Introduction {
     /// Reads the parameters of `initialize`.
-    pub(super) fn read(params: Option<&RawValue>) -> Result<Self, Error> {
+    pub(super) fn read(params: Option<Raw<'_>>) -> Result<Self, Error> {
         let hello: Hello<'_> = params
             .and_then(|params| serde_json::from_str(params.get()).ok())
             .ok_or_else(|| Error::invalid_params("Invalid params: initialize needs a `protocolVersion`"))?;
@@ -119,7 +120,7 @@ struct Cancelled<'a> {
 }
 
 /// What `notifications/cancelled` asks for; one that names nothing asks for nothing.
-pub(super) fn cancelled(params: Option<&RawValue>) -> Action {
+pub(super) fn cancelled(params: Option<Raw<'_>>) -> Action {
     params
         .and_then(|params| serde_json::from_str::<Cancelled<'_>>(params.get()).ok())
         .and_then(|cancelled| Id::parse(cancelled.request_id.get()))

@@ -1,11 +1,11 @@
 //! Lists, page by page (MCP 2025-11-25, server/utilities/pagination).
 
+use crate::json::Raw;
 use crate::limits;
 use crate::mcp::Error;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ struct Params<'a> {
 }
 
 /// Where a page begins. Cursors are ours: the number of what was listed already.
-pub(super) fn start(params: Option<&RawValue>) -> Result<usize, Error> {
+pub(super) fn start(params: Option<Raw<'_>>) -> Result<usize, Error> {
     let Some(params) = params else { return Ok(0) };
     let Ok(Params { cursor }) = serde_json::from_str(params.get()) else {
         return Err(Error::invalid_params("Invalid params: an object with a text as `cursor` is expected"));
@@ -60,8 +60,7 @@ mod tests {
     use super::*;
 
     fn start_of(params: &str) -> Result<usize, i32> {
-        let raw = serde_json::from_str::<Box<RawValue>>(params).unwrap();
-        start(Some(&raw)).map_err(|error| error.code)
+        start(Raw::read(params)).map_err(|error| error.code)
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Lines for the client's log (MCP 2025-11-25, server/utilities/logging).
 
+use crate::json::Raw;
 use crate::mcp::Error;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::tool::Level;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ struct Params<'a> {
 }
 
 /// The level that `logging/setLevel` asks for.
-pub(super) fn level(params: Option<&RawValue>) -> Result<Level, Error> {
+pub(super) fn level(params: Option<Raw<'_>>) -> Result<Level, Error> {
     let params = params.and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
     let level = params.and_then(|params| Level::parse(&params.level));
     level.ok_or_else(|| Error::invalid_params("Invalid params: `level` must be one of debug … emergency"))

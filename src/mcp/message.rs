@@ -1,10 +1,10 @@
 //! Messages of JSON-RPC 2.0 as MCP uses them: read without copying, written into one buffer.
 
+use crate::json::{Raw, members};
 use crate::limits;
 use crate::mcp::{Error, stateless};
 use heapless::String as Bounded;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -35,21 +35,21 @@ pub enum Message<'a> {
         /// What is wanted.
         method: Cow<'a, str>,
         /// With what.
-        params: Option<&'a RawValue>,
+        params: Option<Raw<'a>>,
     },
     /// Wants none.
     Notification {
         /// What happened.
         method: Cow<'a, str>,
         /// With what.
-        params: Option<&'a RawValue>,
+        params: Option<Raw<'a>>,
     },
     /// The answer to a request of ours.
     Response {
         /// The request; `None` where the peer could not read its id.
         id: Option<Id>,
         /// The result; `None` where it is an error.
-        result: Option<&'a RawValue>,
+        result: Option<Raw<'a>>,
     },
 }
 
@@ -84,11 +84,8 @@ pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
 /// # Errors
 /// -32700 when it is no JSON, -32600 when it is no message.
 pub fn read_one(json: &[u8]) -> Result<Message<'_>, Error> {
-    // serde reads structs from arrays, too; a message is an object.
-    let is_object = json.trim_ascii_start().starts_with(b"{");
     let text = std::str::from_utf8(json).ok();
-    let envelope: Option<Envelope<'_>> = text.filter(|_| is_object).and_then(|text| serde_json::from_str(text).ok());
-    envelope
+    text.and_then(Envelope::read)
         .ok_or_else(|| {
             let is_json = text.is_some_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
             if is_json { Error::invalid_request("Invalid request: no JSON-RPC message") } else { Error::parse() }
@@ -113,36 +110,41 @@ pub fn read_batch<'a>(messages: &[&'a RawValue]) -> Result<Vec<Result<Message<'a
     Ok(messages)
 }
 
-#[derive(Deserialize)]
+/// The members of a message; those that are there may be `null`: an id of `null` is no id, but neither is it a notification.
+#[derive(Default)]
 struct Envelope<'a> {
-    #[serde(borrow)]
     jsonrpc: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    method: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "is_there")]
-    error: bool,
-}
-
-/// A text, borrowed where it has no escape; serde would take room for an `Option<Cow<str>>` each time.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A member that is there, `null` included: an id of `null` is no id, but neither is it a notification.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
+    id: Option<Raw<'a>>,
+    method: Option<Cow<'a, str>>,
+    params: Option<Raw<'a>>,
+    result: Option<Raw<'a>>,
+    error: Option<Raw<'a>>,
 }
 
 impl<'a> Envelope<'a> {
+    /// `None` for what is no JSON, is no object, has one of these members twice, or no text where one must be.
+    fn read(text: &'a str) -> Option<Self> {
+        let (mut jsonrpc, mut method, mut envelope) = (None, None, Envelope::default());
+        members(text, |name, value| {
+            let place = match name {
+                b"jsonrpc" => &mut jsonrpc,
+                b"id" => &mut envelope.id,
+                b"method" => &mut method,
+                b"params" => &mut envelope.params,
+                b"result" => &mut envelope.result,
+                b"error" => &mut envelope.error,
+                _ => return Some(()),
+            };
+            place.replace(value).is_none().then_some(())
+        })?;
+        envelope.jsonrpc = jsonrpc?.text()?;
+        if let Some(method) = method.filter(|method| !method.is_null()) {
+            envelope.method = Some(method.text()?);
+        }
+        envelope.params = envelope.params.filter(|params| !params.is_null());
+        Some(envelope)
+    }
+
     fn message(self) -> Result<Message<'a>, Error> {
         if self.jsonrpc != "2.0" {
             return Err(Error::invalid_request("Invalid request: `jsonrpc` must be \"2.0\""));
@@ -151,8 +153,9 @@ impl<'a> Envelope<'a> {
         if self.params.is_some_and(|params| !params.get().starts_with('{')) {
             return Err(Error::invalid_request("Invalid request: `params` must be an object"));
         }
-        let is_response = self.result.is_some() || self.error;
-        match (self.method.map(|Text(method)| method), self.id) {
+        let has_error = self.error.is_some();
+        let is_response = self.result.is_some() || has_error;
+        match (self.method, self.id) {
             (Some(_), _) if is_response => Err(Error::invalid_request("Invalid request: a request has no result")),
             (Some(method), None) => Ok(Message::Notification { method, params: self.params }),
             (Some(method), Some(id)) => {
@@ -160,11 +163,11 @@ impl<'a> Envelope<'a> {
                     .ok_or(Error::invalid_request("Invalid request: the id must be a short string or a number"))?;
                 Ok(Message::Request { id, method, params: self.params })
             }
-            (None, Some(id)) if self.result.is_some() != self.error => {
+            (None, Some(id)) if self.result.is_some() != has_error => {
                 Ok(Message::Response { id: Id::parse(id.get()), result: self.result })
             }
             // The answer to a request whose id the peer could not read.
-            (None, None) if self.error && self.result.is_none() => Ok(Message::Response { id: None, result: None }),
+            (None, None) if has_error && self.result.is_none() => Ok(Message::Response { id: None, result: None }),
             (None, _) => Err(Error::invalid_request("Invalid request: no `method`")),
         }
     }

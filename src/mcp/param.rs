@@ -1,15 +1,15 @@
 //! Arguments of a call that its headers repeat (MCP 2026-07-28, basic/transports, custom headers). A proxy may have routed
 //! by them, so they must not say something else than the body.
 
+use crate::json::Raw;
 use crate::mcp::engine::Headed;
 use crate::mcp::{Error, stateless};
 use crate::tool::Param;
-use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 /// Checks the headers of a call against its arguments. Headers that the tool's schema does not name are passed over, and
 /// so are those of arguments that are left out.
-pub(super) fn check(params: &[Param], arguments: Option<&RawValue>, header: &Headed<'_>) -> Result<(), Error> {
+pub(super) fn check(params: &[Param], arguments: Option<Raw<'_>>, header: &Headed<'_>) -> Result<(), Error> {
     if params.is_empty() {
         return Ok(());
     }
@@ -62,9 +62,9 @@ mod tests {
             "to": {"type": "object", "properties": {"rack": {"type": "string", "x-mcp-header": "Rack"}}},
             "note": {"type": "string"},
         }}));
-        let arguments = serde_json::value::to_raw_value(arguments).unwrap();
+        let arguments = arguments.to_string();
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        check(&params, Some(&arguments), &header).err().map(|error| error.code)
+        check(&params, Raw::read(&arguments), &header).err().map(|error| error.code)
     }
 
     #[test]

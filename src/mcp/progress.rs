@@ -1,5 +1,6 @@
 //! Progress of a running call (MCP 2025-11-25, basic/utilities/progress).
 
+use crate::json::Raw;
 use crate::mcp::Id;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -17,7 +18,7 @@ impl Token {
     }
 
     /// The token in the parameters of a request; one that is malformed is as good as none.
-    pub(super) fn of(params: Option<&RawValue>) -> Option<Token> {
+    pub(super) fn of(params: Option<Raw<'_>>) -> Option<Token> {
         #[derive(Deserialize)]
         struct Params<'a> {
             #[serde(borrow, default, rename = "_meta")]
@@ -26,11 +27,11 @@ impl Token {
         // Most requests hold none, and need not be read once more for it.
         let params = params.filter(|params| params.get().contains("progressToken"))?;
         let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
-        Token::within(params.meta)
+        Token::within(params.meta.map(Raw::from))
     }
 
     /// The same where `_meta` was read already.
-    pub(super) fn within(meta: Option<&RawValue>) -> Option<Token> {
+    pub(super) fn within(meta: Option<Raw<'_>>) -> Option<Token> {
         #[derive(Deserialize)]
         struct Meta<'a> {
             #[serde(borrow, default, rename = "progressToken")]

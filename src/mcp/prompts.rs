@@ -1,6 +1,6 @@
 //! Prompts and the completion of arguments on the wire (MCP 2025-11-25, server/prompts, server/utilities/completion).
 
-use crate::json::Members;
+use crate::json::{Members, Raw};
 use crate::limits;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -8,7 +8,6 @@ use crate::mcp::{Error, Revision, content};
 use crate::tool::{Arguments, Catalog, Completer, Messages, Prompt};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ pub(super) struct GetParams<'a> {
 }
 
 /// Reads the parameters of `prompts/get`.
-pub(super) fn read_get(params: Option<&RawValue>) -> Result<GetParams<'_>, Error> {
+pub(super) fn read_get(params: Option<Raw<'_>>) -> Result<GetParams<'_>, Error> {
     let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
     params.ok_or_else(|| {
         Error::invalid_params("Invalid params: prompts/get needs the `name` of a prompt, and texts as `arguments`")
@@ -96,7 +95,7 @@ struct Argument {
     value: String,
 }
 
-fn read_complete(params: Option<&RawValue>) -> Option<(Reference, Argument)> {
+fn read_complete(params: Option<Raw<'_>>) -> Option<(Reference, Argument)> {
     let mut params = Members::read(params?.get().as_bytes())?;
     let (mut reference, mut argument) = (Members::of(params.take("ref")?), Members::of(params.take("argument")?));
     let of = match &*reference.text("type") {
@@ -117,7 +116,7 @@ pub(super) struct Completion<'a> {
 }
 
 impl<'a> Completion<'a> {
-    pub(super) fn read(catalog: &'a Catalog, params: Option<&RawValue>) -> Result<Self, Error> {
+    pub(super) fn read(catalog: &'a Catalog, params: Option<Raw<'_>>) -> Result<Self, Error> {
         let (reference, argument) = read_complete(params)
             .ok_or_else(|| Error::invalid_params("Invalid params: completion/complete needs a `ref` and an `argument`"))?;
         let (scope, completers) = match reference {

@@ -1,5 +1,6 @@
 //! The requests that are about what a server offers: lists, calls, readings.
 
+use crate::json::Raw;
 use crate::mcp::answer::Cache;
 use crate::mcp::ask::{self, Answers, Fingerprint, Round};
 use crate::mcp::message::result;
@@ -9,13 +10,12 @@ use crate::mcp::{engine, list, param, resources, tools};
 use crate::tool::{Arguments, AskError, Tool, ToolError};
 use engine::reply;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 /// A request, taken apart.
 pub(super) struct Request<'a> {
     pub(super) id: &'a Id,
     pub(super) method: &'a str,
-    pub(super) params: Option<&'a RawValue>,
+    pub(super) params: Option<Raw<'a>>,
 }
 
 impl Engine {

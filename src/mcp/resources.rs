@@ -1,11 +1,11 @@
 //! Resources on the wire (MCP 2025-11-25, server/resources).
 
+use crate::json::Raw;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Revision, content};
 use crate::tool::{Contents, Resource};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Writes one resource, or one template, of a list.
@@ -45,7 +45,7 @@ struct Params<'a> {
 }
 
 /// The URI that a request is about.
-pub(super) fn uri(params: Option<&RawValue>) -> Result<Cow<'_, str>, Error> {
+pub(super) fn uri(params: Option<Raw<'_>>) -> Result<Cow<'_, str>, Error> {
     let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
     let Params { uri } = params.ok_or_else(|| Error::invalid_params("Invalid params: the `uri` of a resource is needed"))?;
     Ok(uri)

@@ -1,6 +1,7 @@
 //! What a request of the stateless dialect says about itself, in its body and in its headers (MCP 2026-07-28,
 //! basic/transports and basic/lifecycle), and whether a message is one of that dialect at all.
 
+use crate::json::Raw;
 use crate::mcp::handshake::Introduction;
 use crate::mcp::{Error, Message, Revision};
 use crate::tool::{Client, Level};
@@ -116,7 +117,7 @@ pub(super) fn is_claimed(message: &Message<'_>) -> bool {
     }
 }
 
-fn meta(params: Option<&RawValue>) -> Option<Meta<'_>> {
+fn meta(params: Option<Raw<'_>>) -> Option<Meta<'_>> {
     // Most messages of the other dialect do not hold this word: they need not be read once more.
     let params = params.filter(|params| params.get().contains("protocolVersion"))?;
     let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
@@ -162,7 +163,7 @@ fn check_version(claim: &RawValue, header: Option<&str>) -> Result<(), Error> {
 }
 
 /// The headers of a request repeat what proxies route by; they must not say something else than the body.
-fn check(is_request: bool, method: &str, params: Option<&RawValue>, headers: &Headers<'_>) -> Result<(), Error> {
+fn check(is_request: bool, method: &str, params: Option<Raw<'_>>, headers: &Headers<'_>) -> Result<(), Error> {
     if !is_request {
         return Ok(());
     }
@@ -178,7 +179,7 @@ fn check(is_request: bool, method: &str, params: Option<&RawValue>, headers: &He
 }
 
 /// What `Mcp-Name` must repeat.
-fn named(method: &str, params: Option<&RawValue>) -> Option<String> {
+fn named(method: &str, params: Option<Raw<'_>>) -> Option<String> {
     let member = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",

@@ -1,6 +1,7 @@
 //! Word of changes: lists that changed, resources that were updated (MCP 2026-07-28, basic/utilities/subscriptions; before,
 //! the notifications of server/tools, server/prompts and server/resources).
 
+use crate::json::Raw;
 use crate::limits;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
@@ -42,7 +43,7 @@ struct Params<'a> {
 }
 
 impl Subscription {
-    pub(super) fn read(id: &Id, params: Option<&RawValue>) -> Result<Box<Self>, Error> {
+    pub(super) fn read(id: &Id, params: Option<Raw<'_>>) -> Result<Box<Self>, Error> {
         let params = params.and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
         // serde reads structs from arrays, too.
         let filter = params.map(|params| params.notifications.get()).filter(|filter| filter.starts_with('{'));
@@ -135,8 +136,7 @@ mod tests {
     use super::*;
 
     fn subscription(id: &str, params: &str) -> Result<Box<Subscription>, i32> {
-        let params = serde_json::from_str::<Box<RawValue>>(params).unwrap();
-        Subscription::read(&Id::parse(id).unwrap(), Some(&params)).map_err(|error| error.code)
+        Subscription::read(&Id::parse(id).unwrap(), Raw::read(params)).map_err(|error| error.code)
     }
 
     #[test]

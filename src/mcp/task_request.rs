@@ -1,5 +1,6 @@
 //! What clients ask about tasks: whether a call is to be one, how far one has got, what it led to.
 
+use crate::json::Raw;
 use crate::mcp::answer::Cache;
 use crate::mcp::ask::Answers;
 use crate::mcp::engine::reply;
@@ -80,7 +81,7 @@ impl Engine {
     }
 
     /// Whether a call is to be a task.
-    pub(super) fn task_wanted(&self, peer: &Peer, spec: &Spec, params: Option<&RawValue>) -> Result<Option<TaskWanted>, Error> {
+    pub(super) fn task_wanted(&self, peer: &Peer, spec: &Spec, params: Option<Raw<'_>>) -> Result<Option<TaskWanted>, Error> {
         let is_required = spec.task_support == TaskSupport::Required;
         let forbidden = |message| Err(Error { message: Cow::Borrowed(message), ..Error::method_not_found() });
         if peer.revision.is_stateless() {
@@ -217,7 +218,7 @@ impl Engine {
 
 /// Refuses who wants to hear of tasks and does not say that he knows what they are. Others hear of none: the answer to
 /// their request says so.
-pub(super) fn check_listener(peer: &Peer, params: Option<&RawValue>) -> Result<(), Error> {
+pub(super) fn check_listener(peer: &Peer, params: Option<Raw<'_>>) -> Result<(), Error> {
     let filter = params.and_then(|params| serde_json::from_str::<Value>(params.get()).ok()).unwrap_or_default();
     let is_about_tasks = filter["notifications"].get("taskIds").is_some();
     if is_about_tasks && !peer.client.capabilities.tasks { Err(lacks_tasks()) } else { Ok(()) }
@@ -233,13 +234,13 @@ fn viewer<'a>(peer: &Peer, caller: Caller<'a>) -> Viewer<'a> {
     Viewer { subject: &principal.subject, scopes: &principal.scopes, revision: peer.revision, now }
 }
 
-fn params(params: Option<&RawValue>) -> Result<Params<'_>, Error> {
+fn params(params: Option<Raw<'_>>) -> Result<Params<'_>, Error> {
     let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
     params.ok_or_else(|| Error::invalid_params("Invalid params: the `taskId` of a task is needed"))
 }
 
 /// What the `task` parameter of a call says, if there is one.
-fn wish(params: Option<&RawValue>) -> Result<Option<Wish>, Error> {
+fn wish(params: Option<Raw<'_>>) -> Result<Option<Wish>, Error> {
     let params = params.and_then(|params| serde_json::from_str::<CallParams<'_>>(params.get()).ok());
     let Some(task) = params.and_then(|params| params.task) else { return Ok(None) };
     let wish = task.get().starts_with('{').then(|| serde_json::from_str(task.get()).ok()).flatten();

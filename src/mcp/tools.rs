@@ -1,14 +1,13 @@
 //! Tools and their results on the wire (MCP 2025-11-25, server/tools).
 
+use crate::json::{Raw, members};
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Revision, content};
 #[cfg(feature = "tasks")]
 use crate::tool::TaskSupport;
 use crate::tool::{Arg, Effect, Output, Spec, Tool, ToolError, Yield};
-use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Writes one tool of a list.
@@ -83,19 +82,33 @@ impl Serialize for Annotations<'_> {
 }
 
 /// The parameters of a call.
-#[derive(Deserialize)]
 pub(super) struct CallParams<'a> {
-    #[serde(borrow)]
     pub(super) name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(super) arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta")]
-    pub(super) meta: Option<&'a RawValue>,
+    pub(super) arguments: Option<Raw<'a>>,
+    pub(super) meta: Option<Raw<'a>>,
 }
 
-pub(super) fn read_call(params: Option<&RawValue>) -> Result<CallParams<'_>, Error> {
-    let call = params.and_then(|params| serde_json::from_str(params.get()).ok());
+pub(super) fn read_call(params: Option<Raw<'_>>) -> Result<CallParams<'_>, Error> {
+    let call = params.and_then(CallParams::read);
     call.ok_or_else(|| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))
+}
+
+impl<'a> CallParams<'a> {
+    /// `None` without a name, or where one of the members stands there twice.
+    fn read(params: Raw<'a>) -> Option<Self> {
+        let (mut tool, mut arguments, mut meta) = (None, None, None);
+        members(params.get(), |name, value| {
+            let place = match name {
+                b"name" => &mut tool,
+                b"arguments" => &mut arguments,
+                b"_meta" => &mut meta,
+                _ => return Some(()),
+            };
+            place.replace(value).is_none().then_some(())
+        })?;
+        let is_there = |value: &Raw<'a>| !value.is_null();
+        Some(CallParams { name: tool?.text()?, arguments: arguments.filter(is_there), meta: meta.filter(is_there) })
+    }
 }
 
 /// Writes the members of the result of a call; `true` where it tells of a failure.

@@ -66,7 +66,7 @@ impl Local {
 
     async fn run(&self, name: &str, arguments: &RawValue, wire: Rc<Wire>) -> Result<Output, ToolError> {
         let tool = self.catalog.find(name).ok_or_else(|| ToolError::new(format!("There is no tool `{name}`.")))?;
-        let arguments = tool.read(Some(arguments))?;
+        let arguments = tool.read(Some(arguments.into()))?;
         let outcome = async {
             match tool.handler() {
                 Handler::Local(handler) => {

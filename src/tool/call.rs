@@ -1,13 +1,13 @@
 //! One call of a tool, a resource or a prompt: what the handler is given.
 
+use crate::json::{Raw, members};
 use crate::limits;
 use crate::principal::Principal;
 use crate::tool::ask::{Ask, AskError, Slot};
 use crate::tool::{Arg, Client, Level, Spec, ToolError};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -26,7 +26,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// Those of a tool that declares each argument.
-    pub(crate) fn read(spec: &Spec, raw: Option<&RawValue>) -> Result<Self, ToolError> {
+    pub(crate) fn read(spec: &Spec, raw: Option<Raw<'_>>) -> Result<Self, ToolError> {
         let mut values = match raw {
             Some(raw) => read_object(&spec.args, raw)?,
             None => vec![Value::Null; spec.args.len()],
@@ -81,63 +81,52 @@ impl Arguments {
 
 /// Reads the object of arguments, null for each that was left out; what the tool does not know is passed over, as clients
 /// add members of their own.
-fn read_object(args: &[Arg], raw: &RawValue) -> Result<Vec<Value>, ToolError> {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    json.deserialize_any(Members(args)).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
+fn read_object(args: &[Arg], raw: Raw<'_>) -> Result<Vec<Value>, ToolError> {
+    let mut values = vec![Value::Null; args.len()];
+    let read = members(raw.get(), |name, value| {
+        if let Some(index) = args.iter().position(|arg| arg.name.as_bytes() == name) {
+            values[index] = read_value(value)?;
+        }
+        Some(())
+    });
+    if read.is_some() || raw.is_null() {
+        return Ok(values);
+    }
+    // serde says what is wrong with them, and where.
+    let wrong = serde_json::Deserializer::from_str(raw.get()).deserialize_any(Named(args));
+    wrong.map(|()| values).map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))
 }
 
-struct Members<'a>(&'a [Arg]);
+fn read_value(raw: Raw<'_>) -> Option<Value> {
+    // The most common kind of number: digits. serde reads them as what they are, too.
+    let number = raw.get().parse::<u64>().map(Value::from);
+    number.or_else(|_| serde_json::from_str(raw.get())).ok()
+}
 
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = Vec<Value>;
+/// The arguments of these names; nothing is made of them.
+struct Named<'a>(&'a [Arg]);
+
+impl<'de> Visitor<'de> for Named<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with the arguments by name")
     }
 
     // Without the text itself, which may be as long as a body.
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         Err(E::invalid_type(Unexpected::Other("a string"), &self))
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(vec![Value::Null; self.0.len()])
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = vec![Value::Null; self.0.len()];
-        while let Some(Name(name)) = map.next_key()? {
-            match self.0.iter().position(|arg| arg.name == *name) {
-                Some(index) => values[index] = map.next_value()?,
-                None => drop(map.next_value::<IgnoredAny>()?),
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if self.0.iter().any(|arg| arg.name == name) {
+                map.next_value::<Value>()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(values)
-    }
-}
-
-/// A member's name, borrowed where it has no escape.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
+        Ok(())
     }
 }
 
@@ -322,8 +311,7 @@ mod tests {
             .arg(Arg::integer("times", "").between(1, 400))
             .arg(Arg::string("text", "").optional())
             .handler(|_| async { Ok("") });
-        let raw = serde_json::from_str::<Box<RawValue>>(json).unwrap();
-        tool.read(Some(&raw))
+        tool.read(Raw::read(json))
     }
 
     #[test]

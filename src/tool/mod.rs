@@ -51,6 +51,7 @@ pub(crate) use tally::{Fate, Tally};
 #[cfg(feature = "tasks")]
 pub use task::TaskSupport;
 
+pub use crate::json::Raw;
 use crate::limits;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -186,7 +187,7 @@ impl Tool {
     ///
     /// # Errors
     /// A sentence for the model that says which argument is wrong and what it must be.
-    pub fn read(&self, arguments: Option<&RawValue>) -> Result<Arguments, ToolError> {
+    pub fn read(&self, arguments: Option<Raw<'_>>) -> Result<Arguments, ToolError> {
         match &self.spec.input_schema {
             None => Arguments::read(&self.spec, arguments),
             Some(schema) => schema.read(arguments),

@@ -4,6 +4,7 @@
 //! `minimum`, `maximum`, `minLength`, `maxLength`, `allOf`, `anyOf`, `oneOf`, `not`, `if`/`then`/`else` and `$ref` into
 //! `$defs` are checked (JSON Schema 2020-12); others, such as `pattern` and `format`, are told to clients and not checked.
 
+use crate::json::Raw;
 use crate::tool::{Arguments, Output, Param, ToolError};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -32,7 +33,7 @@ impl Schema {
     }
 
     /// The arguments of a call, if they are as the schema says.
-    pub(crate) fn read(&self, raw: Option<&RawValue>) -> Result<Arguments, ToolError> {
+    pub(crate) fn read(&self, raw: Option<Raw<'_>>) -> Result<Arguments, ToolError> {
         let given = raw.map_or(Ok(Value::Null), |raw| serde_json::from_str(raw.get()));
         let given = match given.map_err(|error| ToolError::new(format!("The arguments cannot be read: {error}.")))? {
             Value::Null => Value::Object(Map::new()),
@@ -298,12 +299,13 @@ mod tests {
     #[test]
     fn arguments_are_read_by_name() {
         let schema = Schema::new(&json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}}));
-        let raw = serde_json::from_str::<Box<RawValue>>(r#"{"n":3,"other":[1]}"#).unwrap();
-        let arguments = schema.read(Some(&raw)).unwrap();
+        let arguments = schema.read(Raw::read(r#"{"n":3,"other":[1]}"#)).unwrap();
         assert_eq!(arguments.arg::<u8>("n").unwrap(), 3);
         assert_eq!(arguments.arg::<Option<u8>>("absent").unwrap(), None);
-        let wrong = serde_json::from_str::<Box<RawValue>>(r#"{"n":10}"#).unwrap();
-        assert_eq!(schema.read(Some(&wrong)).unwrap_err().to_string(), "The arguments are wrong: `n` is above its maximum of 9.");
+        assert_eq!(
+            schema.read(Raw::read(r#"{"n":10}"#)).unwrap_err().to_string(),
+            "The arguments are wrong: `n` is above its maximum of 9."
+        );
     }
 
     #[test]

@@ -5,10 +5,10 @@ use super::fake::World;
 use super::offer;
 use crate::approval::{self, Approvals};
 use crate::config::{Config, Confirm, Gpio};
+use crate::json::Raw;
 use crate::limits;
 use crate::principal::{Principal, Scopes};
 use crate::tool::{Call, Catalog, Change, Changes, Client, Handler, Nobody, Output, Tool, ToolError, Wire, Yield};
-use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::path::Path;
@@ -46,7 +46,7 @@ impl Board {
 
     async fn call(&self, name: &str, arguments: Value) -> Result<Output, ToolError> {
         let tool = self.catalog.find(name).unwrap();
-        let arguments = tool.read(Some(&to_raw_value(&arguments).unwrap()))?;
+        let arguments = tool.read(Raw::read(&arguments.to_string()))?;
         let call = Call::new(arguments, Principal::anonymous(Scopes::none()), Client::default(), Wire::new(Nobody));
         let Handler::Local(handler) = tool.handler() else { panic!("it does not block") };
         match handler(call).await? {
