@@ -5,6 +5,7 @@ use crate::limits;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -46,7 +47,7 @@ async fn read_or_drain(body: &mut Incoming, most: usize) -> Result<Bytes, Fault>
 
 async fn drain(body: &mut Incoming) {
     let mut left = limits::DRAIN_BYTES;
-    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+    while let Some(Ok(frame)) = poll_fn(|context| poll_part(body, context)).await {
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
         if left == 0 {
             return;
@@ -57,7 +58,7 @@ async fn drain(body: &mut Incoming) {
 async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+    while let Some(frame) = poll_fn(|context| poll_part(body, context)).await {
         let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else { continue };
         if first.len() + all.len() + data.len() > most {
             return Err(Fault::TooLarge);
@@ -77,6 +78,39 @@ async fn collect(body: &mut Incoming, most: usize) -> Result<Bytes, Fault> {
         all.extend_from_slice(&data);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+thread_local! {
+    static TAKING: Cell<Taking> = const { Cell::new(Taking::Nothing) };
+}
+
+/// What is taken on this thread, at this moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    Nothing,
+    /// A part of a body.
+    Part,
+    /// The same, and hyper has asked to be woken.
+    PartForMore,
+}
+
+/// Takes the next part of a body. hyper asks to be woken for it, so that it reads on, whether there is more or not.
+fn poll_part(body: &mut Incoming, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    TAKING.set(Taking::Part);
+    let part = Pin::new(&mut *body).poll_frame(context);
+    if TAKING.replace(Taking::Nothing) == Taking::PartForMore && !body.is_end_stream() {
+        context.waker().wake_by_ref();
+    }
+    part
+}
+
+/// Whether a part of a body is being taken: then a connection is woken afterwards, if there is more to read.
+pub(crate) fn holds_back() -> bool {
+    let is_taking = TAKING.get() != Taking::Nothing;
+    if is_taking {
+        TAKING.set(Taking::PartForMore);
+    }
+    is_taking
 }
 
 /// What an answer carries.

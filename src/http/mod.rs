@@ -5,7 +5,7 @@
 
 mod approvals;
 mod bearer;
-mod body;
+pub(crate) mod body;
 pub(crate) mod connect;
 mod cookie;
 pub(crate) mod event;

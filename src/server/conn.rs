@@ -4,6 +4,7 @@ use crate::http::route::{self, Answer, Opening};
 use crate::http::sse::Writer;
 use crate::http::{Body, Link, Service};
 use crate::limits;
+use crate::server::bell::Bell;
 use crate::server::pace::{Busy, Pace, Paced};
 use crate::server::stop::{Stop, Ticket};
 use hyper::Response;
@@ -59,6 +60,8 @@ where
     let mut over = pin!(stop.last_call());
     let mut too_slow = pin!(pace.too_slow(Duration::from_secs(limits::HEAD_SECS)));
     let (mut is_over, mut will_wake) = (false, false);
+    // A task has one waker as long as it lives.
+    let bell = poll_fn(|context| Poll::Ready(Bell::before(context.waker()))).await;
     let is_taken = poll_fn(|context| {
         // Polled once, this task is woken by the stop: until then there is nothing to hear.
         let may_be_over = !is_over && (stop.has_begun() || !std::mem::replace(&mut will_wake, true));
@@ -67,7 +70,7 @@ where
             // It ends at once where nothing is going on.
             connection.as_mut().graceful_shutdown();
         }
-        let ended = connection.as_mut().poll(context);
+        let ended = connection.as_mut().poll(&mut Context::from_waker(&bell));
         if note.borrow().is_some() {
             return Poll::Ready(true);
         }

@@ -1,5 +1,6 @@
 //! The server: what was declared, put together and run on one thread.
 
+mod bell;
 pub(crate) mod certificate;
 mod conn;
 pub(crate) mod control;

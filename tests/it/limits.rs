@@ -72,6 +72,44 @@ fn a_body_too_long_is_refused_whether_it_says_its_length_or_not() {
 }
 
 #[test]
+fn a_body_is_answered_however_it_comes() {
+    let board = Board::start("open");
+    let kind = "content-type: application/json";
+    let whole = request(board.port, "POST /mcp", &[kind], PING);
+    let head = request(board.port, "POST /mcp", &[kind, &format!("content-length: {}", PING.len())], "");
+    let asking =
+        request(board.port, "POST /mcp", &[kind, &format!("content-length: {}", PING.len()), "expect: 100-continue"], "");
+    let chunked = request(board.port, "POST /mcp", &[kind, "transfer-encoding: chunked"], "");
+    let (first, rest) = PING.split_at(9);
+    let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len()).into_bytes();
+    let (first_chunk, rest_chunk) = (chunk(first), chunk(rest));
+    let ways: [&[&[u8]]; 9] = [
+        &[&whole],
+        &[&head, PING.as_bytes()],
+        &[&[&*head, first.as_bytes()].concat(), rest.as_bytes()],
+        &[&head[..40], &head[40..], first.as_bytes(), rest.as_bytes()],
+        &[&[&*chunked, &first_chunk, &rest_chunk, b"0\r\n\r\n"].concat()],
+        &[&[&*chunked, &first_chunk].concat(), &rest_chunk, b"0\r\n", b"\r\n"],
+        &[&chunked, &first_chunk, &[&*rest_chunk, b"0\r\n\r\n"].concat()],
+        &[&asking, PING.as_bytes()],
+        &[&asking, first.as_bytes(), rest.as_bytes()],
+    ];
+    let mut wire = Wire::open(board.port);
+    wire.patience(Duration::from_secs(5));
+    for (way, parts) in ways.into_iter().enumerate() {
+        for part in parts {
+            // So long that what comes before it is read by itself.
+            std::thread::sleep(Duration::from_millis(30));
+            wire.send(part).unwrap();
+        }
+        assert_eq!(wire.reply().unwrap().status, 200, "way {way}");
+    }
+    // As many at once as hyper answers in one go, and more.
+    wire.send(&whole.repeat(50)).unwrap();
+    assert!((0..50).all(|_| wire.reply().unwrap().status == 200));
+}
+
+#[test]
 fn a_head_too_large_is_refused() {
     let board = Board::start("open");
     let reply = ask(board.port, "GET /", &[&format!("x-long: {}", "x".repeat(perchd::limits::HEAD_BYTES))], "");
