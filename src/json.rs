@@ -3,7 +3,7 @@
 mod raw;
 
 pub use raw::Raw;
-pub(crate) use raw::members;
+pub(crate) use raw::{Ahead, members};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};

@@ -53,24 +53,54 @@ impl<'a> From<&'a RawValue> for Raw<'a> {
 
 /// Hands the members of the object that `text` is to `take`, one after the other, as long as it takes them; `None` where it does
 /// not, and for what is no object. That may show behind some of them: then what was taken is to be forgotten.
-pub(crate) fn members<'a>(text: &'a str, mut take: impl FnMut(&[u8], Raw<'a>) -> Option<()>) -> Option<()> {
-    let json = text.as_bytes();
-    let start = space(json, 0);
-    if json.get(start) != Some(&b'{') {
-        return None;
+///
+/// The name is `None` where it says nothing, as half of a pair of surrogates. It is for `take` to go past the value.
+pub(crate) fn members<'a>(text: &'a str, take: impl FnMut(Option<&[u8]>, Ahead<'a>) -> Option<Raw<'a>>) -> Option<()> {
+    let at = space(text.as_bytes(), 0);
+    let whole = Ahead { text, at, depth: limits::JSON_DEPTH }.members(take)?;
+    (space(text.as_bytes(), at + whole.0.len()) == text.len()).then_some(())
+}
+
+/// A value that nobody has gone past yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// Whether it begins as an object does.
+    pub(crate) fn is_object(self) -> bool {
+        self.text.as_bytes().get(self.at) == Some(&b'{')
     }
-    let (mut at, mut is_over) = open(json, start, b'}');
-    while !is_over {
-        let Member { name_end, has_escape, start, end } = member(json, at, limits::JSON_DEPTH)?;
-        let value = Raw(text.get(start..end)?);
-        if has_escape {
-            take(Raw(text.get(at..name_end)?).text()?.as_bytes(), value)?;
-        } else {
-            take(json.get(at + 1..name_end - 1)?, value)?;
+
+    /// Goes past it.
+    pub(crate) fn pass(self) -> Option<Raw<'a>> {
+        let end = value(self.text.as_bytes(), self.at, self.depth)?;
+        self.text.get(self.at..end).map(Raw)
+    }
+
+    /// Goes past it member by member, as [`members`] does.
+    pub(crate) fn members(self, mut take: impl FnMut(Option<&[u8]>, Ahead<'a>) -> Option<Raw<'a>>) -> Option<Raw<'a>> {
+        if !self.is_object() {
+            return None;
         }
-        (at, is_over) = more(json, end, b'}')?;
+        let (json, depth) = (self.text.as_bytes(), self.depth.checked_sub(1)?);
+        let (mut at, mut is_over) = open(json, self.at, b'}');
+        while !is_over {
+            let (name_end, start, has_escape) = name(json, at)?;
+            let ahead = Ahead { text: self.text, at: start, depth };
+            let value = if has_escape {
+                let name = Raw(self.text.get(at..name_end)?).text();
+                take(name.as_deref().map(str::as_bytes), ahead)?
+            } else {
+                take(json.get(at + 1..name_end - 1), ahead)?
+            };
+            (at, is_over) = more(json, start + value.0.len(), b'}')?;
+        }
+        self.text.get(self.at..at).map(Raw)
     }
-    (space(json, at) == json.len()).then_some(())
 }
 
 // Each of these begins where it is told to, and says where it has ended.
@@ -97,8 +127,8 @@ fn value(json: &[u8], at: usize, depth: usize) -> Option<usize> {
 fn object(json: &[u8], at: usize, depth: usize) -> Option<usize> {
     let (mut at, mut is_over) = open(json, at, b'}');
     while !is_over {
-        let Member { end, .. } = member(json, at, depth)?;
-        (at, is_over) = more(json, end, b'}')?;
+        let (_, start, _) = name(json, at)?;
+        (at, is_over) = more(json, value(json, start, depth)?, b'}')?;
     }
     Some(at)
 }
@@ -127,25 +157,14 @@ fn more(json: &[u8], at: usize, close: u8) -> Option<(usize, bool)> {
     }
 }
 
-/// Where the name of a member ends, and where its value is.
-struct Member {
-    name_end: usize,
-    has_escape: bool,
-    start: usize,
-    end: usize,
-}
-
-fn member(json: &[u8], at: usize, depth: usize) -> Option<Member> {
+/// Goes past the name of a member: where it ends, where the value begins, and whether there is an escape in the name.
+fn name(json: &[u8], at: usize) -> Option<(usize, usize, bool)> {
     if *json.get(at)? != b'"' {
         return None;
     }
-    let (name_end, has_escape) = string(json, at)?;
-    let colon = space(json, name_end);
-    if *json.get(colon)? != b':' {
-        return None;
-    }
-    let start = space(json, colon + 1);
-    value(json, start, depth).map(|end| Member { name_end, has_escape, start, end })
+    let (end, has_escape) = string(json, at)?;
+    let colon = space(json, end);
+    (*json.get(colon)? == b':').then_some((end, space(json, colon + 1), has_escape))
 }
 
 /// Says, too, whether there was an escape.
@@ -240,8 +259,9 @@ mod tests {
         let text = " { \"a\" : [ 1 , {\"b\":2} ] ,\"\\u0062\":\"x\\n\",\"\":{ } , \"a\":null }\n";
         let mut all = Vec::new();
         let taken = members(text, |name, value| {
-            all.push((String::from_utf8(name.to_vec()).unwrap(), value.get(), value.text()));
-            Some(())
+            let value = value.pass()?;
+            all.push((String::from_utf8(name?.to_vec()).unwrap(), value.get(), value.text()));
+            Some(value)
         });
         let text = |text: &str| Some(Cow::Owned(text.to_owned()));
         let expected = [("a", "[ 1 , {\"b\":2} ]", None), ("b", "\"x\\n\"", text("x\n")), ("", "{ }", None), ("a", "null", None)];
@@ -252,13 +272,13 @@ mod tests {
     #[test]
     fn what_is_no_object_or_has_no_name_has_no_members() {
         let sound = r#"{"a":1,"b":2}"#;
-        assert_eq!(members(sound, |name, _| (name == b"a").then_some(())), None);
+        assert_eq!(members(sound, |name, value| value.pass().filter(|_| name == Some(b"a"))), None);
         // Half of a pair of surrogates is sound, and says nothing.
         for text in ["", "1", "[]", "\"a\"", "null", "{", r#"{"a":1}x"#, r#"{"a":1},"#, r#"{"\ud834":1}"#, r"{1:1}"] {
-            assert_eq!(members(text, |_, _| Some(())), None, "{text}");
+            assert_eq!(members(text, |name, value| name.and(value.pass())), None, "{text}");
         }
         assert_eq!(Raw::read(r#""\ud834""#).unwrap().text(), None);
-        assert_eq!(members(sound, |_, _| Some(())), Some(()));
+        assert_eq!(members(sound, |name, value| name.and(value.pass())), Some(()));
     }
 
     #[test]
@@ -267,8 +287,8 @@ mod tests {
         let (deep, deeper) = (nested(limits::JSON_DEPTH), nested(limits::JSON_DEPTH + 1));
         assert!(Raw::read(&deep).is_some() && is_sound(&deep));
         assert!(Raw::read(&deeper).is_none() && is_sound(&deeper));
-        let within = |depth: usize| members(&format!("{{\"a\":{}}}", nested(depth)), |_, _| Some(()));
-        assert_eq!((within(limits::JSON_DEPTH), within(limits::JSON_DEPTH + 1)), (Some(()), None));
+        let within = |depth: usize| members(&format!("{{\"a\":{}}}", nested(depth)), |_, value| value.pass());
+        assert_eq!((within(limits::JSON_DEPTH - 1), within(limits::JSON_DEPTH)), (Some(()), None));
         assert!(Raw::read(&"[{\"a\":".repeat(1 << 20)).is_none());
     }
 }

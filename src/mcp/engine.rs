@@ -176,10 +176,12 @@ impl Engine {
     pub fn receive(&self, peer: &mut Peer, caller: Caller<'_>, message: Message<'_>) -> Action {
         match message {
             Message::Request { id, method, params } => {
-                let request = Request { id: &id, method: &method, params };
+                let request = Request { id: &id, method: &method, params: params.map(|params| params.raw), parts: params };
                 self.request(peer, caller, &request).unwrap_or_else(|fault| Self::refuse(peer, &id, &fault))
             }
-            Message::Notification { method, params } if method == "notifications/cancelled" => handshake::cancelled(params),
+            Message::Notification { method, params } if method == "notifications/cancelled" => {
+                handshake::cancelled(params.map(|params| params.raw))
+            }
             Message::Response { id: Some(id), result } => Action::Answered(id, result.map(Raw::to_value)),
             Message::Notification { .. } | Message::Response { .. } => Action::Accept,
         }

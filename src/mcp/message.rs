@@ -1,6 +1,6 @@
 //! Messages of JSON-RPC 2.0 as MCP uses them: read without copying, written into one buffer.
 
-use crate::json::{Raw, members};
+use crate::json::{Ahead, Raw, members};
 use crate::limits;
 use crate::mcp::{Error, stateless};
 use heapless::String as Bounded;
@@ -35,14 +35,14 @@ pub enum Message<'a> {
         /// What is wanted.
         method: Cow<'a, str>,
         /// With what.
-        params: Option<Raw<'a>>,
+        params: Option<Params<'a>>,
     },
     /// Wants none.
     Notification {
         /// What happened.
         method: Cow<'a, str>,
         /// With what.
-        params: Option<Raw<'a>>,
+        params: Option<Params<'a>>,
     },
     /// The answer to a request of ours.
     Response {
@@ -53,7 +53,20 @@ pub enum Message<'a> {
     },
 }
 
+/// The parameters of a message, and of their members those that most messages have.
+#[derive(Clone, Copy, Debug)]
+pub struct Params<'a> {
+    pub(super) raw: Raw<'a>,
+    pub(super) name: Option<Raw<'a>>,
+    pub(super) arguments: Option<Raw<'a>>,
+    pub(super) meta: Option<Raw<'a>>,
+    /// Whether one of these stands there twice, or a name says nothing: then nothing is made of them.
+    pub(super) is_odd: bool,
+}
+
 /// What a body holds.
+// Boxed, a message would take a block of the heap more.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Body<'a> {
     /// One message.
@@ -116,9 +129,32 @@ struct Envelope<'a> {
     jsonrpc: Cow<'a, str>,
     id: Option<Raw<'a>>,
     method: Option<Cow<'a, str>>,
-    params: Option<Raw<'a>>,
+    params: Option<Params<'a>>,
     result: Option<Raw<'a>>,
     error: Option<Raw<'a>>,
+}
+
+impl<'a> Params<'a> {
+    /// Goes past the parameters, whatever they are.
+    fn pass(ahead: Ahead<'a>) -> Option<Self> {
+        let (mut tool, mut arguments, mut meta, mut is_odd) = (None, None, None, false);
+        let raw = if ahead.is_object() {
+            ahead.members(|name, value| {
+                let value = value.pass()?;
+                is_odd |= match name {
+                    Some(b"name") => tool.replace(value).is_some(),
+                    Some(b"arguments") => arguments.replace(value).is_some(),
+                    Some(b"_meta") => meta.replace(value).is_some(),
+                    name => name.is_none(),
+                };
+                Some(value)
+            })?
+        } else {
+            ahead.pass()?
+        };
+        let is_there = |value: &Raw<'a>| !value.is_null();
+        Some(Params { raw, name: tool, arguments: arguments.filter(is_there), meta: meta.filter(is_there), is_odd })
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -126,22 +162,26 @@ impl<'a> Envelope<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let (mut jsonrpc, mut method, mut envelope) = (None, None, Envelope::default());
         members(text, |name, value| {
-            let place = match name {
+            let place = match name? {
                 b"jsonrpc" => &mut jsonrpc,
                 b"id" => &mut envelope.id,
                 b"method" => &mut method,
-                b"params" => &mut envelope.params,
+                b"params" => {
+                    let params = Params::pass(value)?;
+                    return envelope.params.replace(params).is_none().then_some(params.raw);
+                }
                 b"result" => &mut envelope.result,
                 b"error" => &mut envelope.error,
-                _ => return Some(()),
+                _ => return value.pass(),
             };
-            place.replace(value).is_none().then_some(())
+            let value = value.pass()?;
+            place.replace(value).is_none().then_some(value)
         })?;
         envelope.jsonrpc = jsonrpc?.text()?;
         if let Some(method) = method.filter(|method| !method.is_null()) {
             envelope.method = Some(method.text()?);
         }
-        envelope.params = envelope.params.filter(|params| !params.is_null());
+        envelope.params = envelope.params.filter(|params| !params.raw.is_null());
         Some(envelope)
     }
 
@@ -150,7 +190,7 @@ impl<'a> Envelope<'a> {
             return Err(Error::invalid_request("Invalid request: `jsonrpc` must be \"2.0\""));
         }
         // MCP has no parameters by position.
-        if self.params.is_some_and(|params| !params.get().starts_with('{')) {
+        if self.params.is_some_and(|params| !params.raw.get().starts_with('{')) {
             return Err(Error::invalid_request("Invalid request: `params` must be an object"));
         }
         let has_error = self.error.is_some();

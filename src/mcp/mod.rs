@@ -41,7 +41,7 @@ pub use engine::{Action, Caller, Engine, Headed, Peer};
 pub use error::Error;
 pub use handshake::Implementation;
 pub(crate) use logging::notification as log_message;
-pub use message::{Body, Id, Message, error, error_without_null, read, read_batch, read_one};
+pub use message::{Body, Id, Message, Params, error, error_without_null, read, read_batch, read_one};
 pub use progress::Token;
 pub use revision::Revision;
 pub use session::Session;

@@ -5,7 +5,7 @@ use crate::mcp::answer::Cache;
 use crate::mcp::ask::{self, Answers, Fingerprint, Round};
 use crate::mcp::message::result;
 use crate::mcp::prompts::{self, Completion};
-use crate::mcp::{Action, Caller, Engine, Error, Id, Peer, Pending, Subscription, Token, Work};
+use crate::mcp::{Action, Caller, Engine, Error, Id, Params, Peer, Pending, Subscription, Token, Work};
 use crate::mcp::{engine, list, param, resources, tools};
 use crate::tool::{Arguments, AskError, Tool, ToolError};
 use engine::reply;
@@ -16,6 +16,8 @@ pub(super) struct Request<'a> {
     pub(super) id: &'a Id,
     pub(super) method: &'a str,
     pub(super) params: Option<Raw<'a>>,
+    /// The same, with what they hold.
+    pub(super) parts: Option<Params<'a>>,
 }
 
 impl Engine {
@@ -51,9 +53,9 @@ impl Engine {
     }
 
     pub(super) fn call(&self, peer: &Peer, caller: Caller<'_>, request: &Request<'_>) -> Result<Action, Error> {
-        let params = tools::read_call(request.params)?;
-        let Some(tool) = self.catalog.find(&params.name) else {
-            return Err(Error::invalid_params(format!("Unknown tool: {}", shortened(&params.name))));
+        let (name, params) = tools::read_call(request.parts)?;
+        let Some(tool) = self.catalog.find(&name) else {
+            return Err(Error::invalid_params(format!("Unknown tool: {}", shortened(&name))));
         };
         let spec = tool.spec();
         if !caller.principal.scopes.contains(spec.scope()) {

@@ -3,7 +3,7 @@
 
 use crate::json::Raw;
 use crate::mcp::handshake::Introduction;
-use crate::mcp::{Error, Message, Revision};
+use crate::mcp::{Error, Message, Params, Revision};
 use crate::tool::{Client, Level};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,12 +49,6 @@ pub enum Dialect {
 }
 
 #[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, default, rename = "io.modelcontextprotocol/protocolVersion")]
     version: Option<&'a RawValue>,
@@ -91,7 +85,7 @@ pub fn dialect(message: &Message<'_>, headers: &Headers<'_>) -> Result<Dialect, 
                 _ => fault,
             })?;
             check_version(version, headers.version)?;
-            check(is_request, method, params, headers)?;
+            check(is_request, method, params.map(|params| params.raw), headers)?;
             Ok(Dialect::Stateless(envelope))
         }
         _ if method == "initialize" && is_header_stateless => Err(mismatch()),
@@ -117,11 +111,10 @@ pub(super) fn is_claimed(message: &Message<'_>) -> bool {
     }
 }
 
-fn meta(params: Option<Raw<'_>>) -> Option<Meta<'_>> {
-    // Most messages of the other dialect do not hold this word: they need not be read once more.
-    let params = params.filter(|params| params.get().contains("protocolVersion"))?;
-    let params: Params<'_> = serde_json::from_str(params.get()).ok()?;
-    serde_json::from_str(params.meta?.get()).ok()
+fn meta(params: Option<Params<'_>>) -> Option<Meta<'_>> {
+    let meta = params.filter(|params| !params.is_odd)?.meta?;
+    // That of most messages of the other dialect does not hold this word: it need not be read.
+    if meta.get().contains("protocolVersion") { serde_json::from_str(meta.get()).ok() } else { None }
 }
 
 fn envelope(version: &RawValue, meta: &Meta<'_>) -> Result<Envelope, Error> {

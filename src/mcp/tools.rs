@@ -1,8 +1,7 @@
 //! Tools and their results on the wire (MCP 2025-11-25, server/tools).
 
-use crate::json::{Raw, members};
 use crate::mcp::answer::member;
-use crate::mcp::message::value;
+use crate::mcp::message::{Params, value};
 use crate::mcp::{Error, Revision, content};
 #[cfg(feature = "tasks")]
 use crate::tool::TaskSupport;
@@ -81,34 +80,10 @@ impl Serialize for Annotations<'_> {
     }
 }
 
-/// The parameters of a call.
-pub(super) struct CallParams<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) arguments: Option<Raw<'a>>,
-    pub(super) meta: Option<Raw<'a>>,
-}
-
-pub(super) fn read_call(params: Option<Raw<'_>>) -> Result<CallParams<'_>, Error> {
-    let call = params.and_then(CallParams::read);
+/// The parameters of a call, with the name of the tool.
+pub(super) fn read_call(params: Option<Params<'_>>) -> Result<(Cow<'_, str>, Params<'_>), Error> {
+    let call = params.filter(|params| !params.is_odd).and_then(|params| Some((params.name?.text()?, params)));
     call.ok_or_else(|| Error::invalid_params("Invalid params: tools/call needs the `name` of a tool"))
-}
-
-impl<'a> CallParams<'a> {
-    /// `None` without a name, or where one of the members stands there twice.
-    fn read(params: Raw<'a>) -> Option<Self> {
-        let (mut tool, mut arguments, mut meta) = (None, None, None);
-        members(params.get(), |name, value| {
-            let place = match name {
-                b"name" => &mut tool,
-                b"arguments" => &mut arguments,
-                b"_meta" => &mut meta,
-                _ => return Some(()),
-            };
-            place.replace(value).is_none().then_some(())
-        })?;
-        let is_there = |value: &Raw<'a>| !value.is_null();
-        Some(CallParams { name: tool?.text()?, arguments: arguments.filter(is_there), meta: meta.filter(is_there) })
-    }
 }
 
 /// Writes the members of the result of a call; `true` where it tells of a failure.

@@ -84,10 +84,11 @@ impl Arguments {
 fn read_object(args: &[Arg], raw: Raw<'_>) -> Result<Vec<Value>, ToolError> {
     let mut values = vec![Value::Null; args.len()];
     let read = members(raw.get(), |name, value| {
+        let (name, value) = (name?, value.pass()?);
         if let Some(index) = args.iter().position(|arg| arg.name.as_bytes() == name) {
             values[index] = read_value(value)?;
         }
-        Some(())
+        Some(value)
     });
     if read.is_some() || raw.is_null() {
         return Ok(values);
