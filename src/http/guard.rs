@@ -82,13 +82,16 @@ impl Hosts {
     }
 
     /// The host that was asked for, if it is one of ours.
-    pub(crate) fn find<'a>(&self, told: &Told<'a>, link: Link) -> Option<Host<'a>> {
-        let authority = told.host.only()?.to_str().ok()?;
+    pub(crate) fn find<'a>(&'a self, told: &Told<'a>, link: Link) -> Option<Host<'a>> {
+        let asked = told.host.only()?;
+        let usual = self.usual.as_deref().filter(|usual| asked == usual);
+        // Only what is another one must be looked at for whether it is text.
+        let authority = usual.or_else(|| asked.to_str().ok())?;
         if self.publics.iter().any(|base| base.origin.strip_prefix("https://") == Some(authority)) {
             return Some(Host { scheme: "https", authority });
         }
         let scheme = if link.is_tls { "https" } else { "http" };
-        let is_ours = self.usual.as_deref() == Some(authority) || self.is_ours(authority, link);
+        let is_ours = usual.is_some() || self.is_ours(authority, link);
         is_ours.then_some(Host { scheme, authority })
     }
 
@@ -222,9 +225,10 @@ mod tests {
     fn every_name_of_loopback_is_ours_on_any_port() {
         for host in ["localhost", "localhost:8787", "LOCALHOST:1", "127.0.0.1:8787", "[::1]:8787", "[::1]"] {
             let headers = headers(&HOST, &[host]);
-            let found = hosts().find(&Told::read(&headers), Link::LOOPBACK).unwrap();
+            let hosts = hosts();
+            let found = hosts.find(&Told::read(&headers), Link::LOOPBACK).unwrap();
             assert_eq!(found.origin(), format!("http://{host}"));
-            assert_eq!(hosts().base(found).audience, hosts().canonical().audience);
+            assert_eq!(hosts.base(found).audience, hosts.canonical().audience);
         }
     }
 
@@ -272,9 +276,10 @@ mod tests {
     #[test]
     fn over_tls_the_server_calls_itself_by_https() {
         let headers = headers(&HOST, &["localhost:8787"]);
-        let found = hosts().find(&Told::read(&headers), Link { is_tls: true, ..Link::LOOPBACK }).unwrap();
+        let hosts = hosts();
+        let found = hosts.find(&Told::read(&headers), Link { is_tls: true, ..Link::LOOPBACK }).unwrap();
         assert_eq!(found.origin(), "https://localhost:8787");
-        let plain = hosts().find(&Told::read(&headers), Link::LOOPBACK).unwrap();
+        let plain = hosts.find(&Told::read(&headers), Link::LOOPBACK).unwrap();
         assert_eq!((plain.origin().as_str(), plain.secure_origin()), ("http://localhost:8787", found.origin()));
     }
 

@@ -102,7 +102,8 @@ fn presented<'h>(authorization: impl IntoIterator<Item = &'h [u8]>) -> Result<&'
         return Err(Refusal::because("two Authorization headers"));
     }
     let (scheme, rest) = header.split_at_checked("Bearer".len()).ok_or(Refusal::MISSING)?;
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+    // All clients of note write it so.
+    if scheme != b"Bearer" && !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(Refusal::MISSING);
     }
     match rest {
