@@ -185,10 +185,9 @@ fn go_on(job: Job, working: Working, principal: &Principal) -> Rc<Outbox> {
 fn begin(work: &Work, arguments: Arguments, principal: &Principal, wire: &Rc<Wire<Way>>) -> Outcome {
     match work.handler() {
         Handler::Local(handler) => {
-            let client = wire.peer.client.clone();
-            let wire: Rc<Wire> = wire.clone();
-            let call = Call::new(arguments, principal.clone(), client, wire);
-            catch_unwind(AssertUnwindSafe(|| handler(call))).unwrap_or_else(|_| Outcome::ready(Err(failed())))
+            // Made where it is handed on: what a closure takes along is copied twice on its way through this.
+            let called = || handler(Call::new(arguments, principal.clone(), wire.peer.client.clone(), wire.clone()));
+            catch_unwind(AssertUnwindSafe(called)).unwrap_or_else(|_| Outcome::ready(Err(failed())))
         }
         Handler::Blocking(handler) => {
             let handler = Arc::clone(handler);
