@@ -45,9 +45,12 @@ impl Exit {
     }
 }
 
-/// An error for the operator.
+/// An error for the operator. It is one word to pass on, as most of what passes it on never sees one.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     exit: Exit,
     what: String,
     place: Option<String>,
@@ -58,46 +61,47 @@ pub struct Error {
 impl Error {
     /// `what` failed; the process should end with `exit`.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Error { exit, what: what.into(), place: None, remedy: None, cause: None }
+        Error(Box::new(Told { exit, what: what.into(), place: None, remedy: None, cause: None }))
     }
 
     /// Where: a file with its line, an option, an address.
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
+        self.0.place = Some(place.to_string());
         self
     }
 
     /// What to do next.
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
+        self.0.remedy = Some(remedy.into());
         self
     }
 
     /// What the system said.
     pub fn because(mut self, cause: std::io::Error) -> Self {
         if cause.kind() == std::io::ErrorKind::PermissionDenied {
-            self.exit = Exit::Permission;
+            self.0.exit = Exit::Permission;
         }
-        self.cause = Some(cause);
+        self.0.cause = Some(cause);
         self
     }
 
     /// How the process should end.
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = &self.place {
+        let Told { what, place, remedy, cause, .. } = &*self.0;
+        if let Some(place) = place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.what)?;
-        if let Some(cause) = &self.cause {
+        f.write_str(what)?;
+        if let Some(cause) = cause {
             write!(f, ": {cause}")?;
         }
-        if let Some(remedy) = &self.remedy {
+        if let Some(remedy) = remedy {
             write!(f, "\n  {remedy}")?;
         }
         Ok(())
@@ -106,7 +110,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref().map(|cause| cause as _)
+        self.0.cause.as_ref().map(|cause| cause as _)
     }
 }
 
