@@ -160,16 +160,21 @@ pub(super) enum NumberOrName {
 }
 
 impl Shape for NumberOrName {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        let number = u32::read(place).map(NumberOrName::Number);
-        let read = number.or_else(|_| String::read(place).map(NumberOrName::Name));
-        read.map_err(|_| place.fault("a line is a number or a name, such as 17 or \"GPIO17\""))
-    }
-
     fn nothing() -> Self {
         NumberOrName::Number(0)
+    }
+
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        *self = match (place.whole("u32"), place.text("a string")) {
+            (Ok(number), _) => NumberOrName::Number(number),
+            (_, Ok(name)) => NumberOrName::Name(name.to_owned()),
+            _ => return Err(place.fault("a line is a number or a name, such as 17 or \"GPIO17\"")),
+        };
+        Ok(())
     }
 }
 
@@ -177,18 +182,23 @@ impl Shape for NumberOrName {
 pub(super) struct OneOrMore(pub(super) Vec<Placed<String>>);
 
 impl Shape for OneOrMore {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        if let Ok(text) = Placed::read(place) {
-            return Ok(OneOrMore(vec![text]));
-        }
-        let texts = place.list("a text, or several in brackets")?;
-        if texts.is_empty() { Err(place.fault("there is nothing in the brackets")) } else { Ok(OneOrMore(texts)) }
-    }
-
     fn nothing() -> Self {
         OneOrMore(Vec::new())
+    }
+
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        let mut text = Placed::nothing();
+        if text.read(place).is_ok() {
+            self.0.push(text);
+            return Ok(());
+        }
+        place.list("a text, or several in brackets")?;
+        self.0.read(place)?;
+        if self.0.is_empty() { Err(place.fault("there is nothing in the brackets")) } else { Ok(()) }
     }
 }
 

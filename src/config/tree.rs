@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::ops::Range;
 use std::path::PathBuf;
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 /// What is wrong with a file, and where.
 #[derive(Debug)]
@@ -19,15 +19,17 @@ pub(super) struct Fault {
 }
 
 /// What can stand in a file.
-pub(super) trait Shape: Sized {
-    /// Whether something must stand there.
-    const IS_NEEDED: bool;
-
-    /// Reads it from where it stands.
-    fn read(place: &Place<'_>) -> Result<Self, Fault>;
-
+pub(super) trait Shape {
     /// What it is where nothing stands.
-    fn nothing() -> Self;
+    fn nothing() -> Self
+    where
+        Self: Sized;
+
+    /// Whether something must stand there.
+    fn is_needed(&self) -> bool;
+
+    /// Takes what stands there.
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault>;
 }
 
 /// Reads a whole file.
@@ -35,7 +37,8 @@ pub(super) fn read<T: Shape>(text: &str) -> Result<T, Fault> {
     let parsed = DeTable::parse(text);
     let table = parsed.map_err(|error| Fault { what: error.message().to_owned(), span: error.span() })?;
     let span = table.span();
-    T::read(&Place { value: &DeValue::Table(table.into_inner()), span })
+    let mut read = T::nothing();
+    read.read(&Place { value: &DeValue::Table(table.into_inner()), span }).map(|()| read)
 }
 
 /// Tables, whose keys are the names of their fields. Whatever they do not name is refused.
@@ -45,17 +48,17 @@ macro_rules! tables {
         $sight struct $name { $($field_sight $field: $shape,)* }
 
         impl $crate::config::tree::Shape for $name {
-            const IS_NEEDED: bool = false $(|| <$shape as $crate::config::tree::Shape>::IS_NEEDED)*;
-
-            fn read(place: &$crate::config::tree::Place<'_>) -> Result<Self, $crate::config::tree::Fault> {
-                const KEYS: &[&str] = &[$($crate::config::tree::key(stringify!($field)),)*];
-                let mut members = place.members(KEYS)?;
-                let read = $name { $($field: members.next(),)* };
-                members.end(read)
-            }
-
             fn nothing() -> Self {
                 $name { $($field: $crate::config::tree::Shape::nothing(),)* }
+            }
+
+            fn is_needed(&self) -> bool {
+                false $(|| self.$field.is_needed())*
+            }
+
+            fn read(&mut self, place: &$crate::config::tree::Place<'_>) -> Result<(), $crate::config::tree::Fault> {
+                const KEYS: &[&str] = &[$($crate::config::tree::key(stringify!($field)),)*];
+                place.fill(KEYS, &mut [$(&mut self.$field,)*])
             }
         }
     )*};
@@ -84,31 +87,71 @@ impl<'t> Place<'t> {
         Place { value: value.get_ref(), span: value.span() }
     }
 
-    /// A table that has no keys but these.
-    pub(super) fn members(&self, keys: &'static [&'static str]) -> Result<Members<'t>, Fault> {
+    /// Reads what a table has for each of its keys, and that it has no others. What is in a table is not of one type, so that this
+    /// is compiled once.
+    pub(super) fn fill(&self, keys: &'static [&'static str], fields: &mut [&mut dyn Shape]) -> Result<(), Fault> {
         let table = self.table("a table")?;
-        match table.keys().find(|key| !keys.contains(&key.get_ref().as_ref())) {
-            Some(key) => Err(Fault { what: Told::unknown_field(key.get_ref(), keys).to_string(), span: Some(key.span()) }),
-            None => Ok(Members { table, keys: keys.iter(), span: self.span.clone(), fault: None }),
+        if let Some(key) = table.keys().find(|key| !keys.contains(&key.get_ref().as_ref())) {
+            return Err(Fault { what: Told::unknown_field(key.get_ref(), keys).to_string(), span: Some(key.span()) });
         }
+        for (key, field) in keys.iter().zip(fields) {
+            match table.get(*key) {
+                Some(value) => field.read(&Place::of(value))?,
+                None if field.is_needed() => return Err(self.fault(Told::missing_field(key).to_string())),
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn table(&self, expected: &str) -> Result<&'t DeTable<'t>, Fault> {
         if let DeValue::Table(table) = self.value { Ok(table) } else { Err(self.mismatch(expected)) }
     }
 
-    fn text(&self, expected: &str) -> Result<&'t str, Fault> {
+    pub(super) fn text(&self, expected: &str) -> Result<&'t str, Fault> {
         if let DeValue::String(text) = self.value { Ok(text) } else { Err(self.mismatch(expected)) }
     }
 
-    /// Everything in a list.
-    pub(super) fn list<T: Shape>(&self, expected: &str) -> Result<Vec<T>, Fault> {
-        let DeValue::Array(items) = self.value else { return Err(self.mismatch(expected)) };
-        let mut read = Vec::with_capacity(items.len());
-        for item in items {
-            read.push(T::read(&Place::of(item))?);
+    pub(super) fn list(&self, expected: &str) -> Result<&'t DeArray<'t>, Fault> {
+        if let DeValue::Array(items) = self.value { Ok(items) } else { Err(self.mismatch(expected)) }
+    }
+
+    /// A whole number, which may be too large for its kind.
+    pub(super) fn whole<T: TryFrom<i64>>(&self, kind: &str) -> Result<T, Fault> {
+        let number = self.whole_number(kind)?;
+        T::try_from(number).map_err(|_| self.fault(Told::invalid_value(Unexpected::Signed(number), &kind).to_string()))
+    }
+
+    fn number(&self) -> Result<f64, Fault> {
+        match self.value {
+            DeValue::Float(number) => float(number.as_str()).map_err(|what| self.fault(what)),
+            #[expect(clippy::cast_precision_loss, reason = "a number that has a fraction is as exact as that kind is")]
+            _ => self.whole_number("f64").map(|number| number as f64),
         }
-        Ok(read)
+    }
+
+    /// Whatever JSON has as well.
+    fn json(&self) -> Result<Value, Fault> {
+        Ok(match self.value {
+            DeValue::Boolean(flag) => Value::Bool(*flag),
+            DeValue::Integer(_) => Value::from(self.whole_number("a number")?),
+            DeValue::Float(_) => Value::from(self.number()?),
+            DeValue::Array(items) => {
+                let mut read = Vec::with_capacity(items.len());
+                for item in items {
+                    read.push(Place::of(item).json()?);
+                }
+                Value::Array(read)
+            }
+            DeValue::Table(table) => {
+                let mut members = Map::new();
+                for (name, value) in table {
+                    members.insert(name.get_ref().to_string(), Place::of(value).json()?);
+                }
+                Value::Object(members)
+            }
+            DeValue::String(_) | DeValue::Datetime(_) => Value::String(self.text("a string")?.to_owned()),
+        })
     }
 
     fn whole_number(&self, expected: &str) -> Result<i64, Fault> {
@@ -117,7 +160,7 @@ impl<'t> Place<'t> {
     }
 
     /// That this is not what was `expected`, or nothing that could be.
-    pub(super) fn mismatch(&self, expected: &str) -> Fault {
+    fn mismatch(&self, expected: &str) -> Fault {
         let found = match self.value {
             DeValue::String(text) => Ok(Unexpected::Str(text)),
             DeValue::Boolean(flag) => Ok(Unexpected::Bool(*flag)),
@@ -138,79 +181,52 @@ impl<'t> Place<'t> {
     }
 }
 
-/// What a table has for each of its keys, one after the other. A fault is told at the end: else what was read before would be
-/// dropped in as many ways as there are keys.
-pub(super) struct Members<'t> {
-    table: &'t DeTable<'t>,
-    keys: std::slice::Iter<'static, &'static str>,
-    span: Range<usize>,
-    fault: Option<Fault>,
-}
-
-impl<'t> Members<'t> {
-    pub(super) fn next<T: Shape>(&mut self) -> T {
-        let Some(place) = self.next_place(T::IS_NEEDED) else { return T::nothing() };
-        T::read(&place).unwrap_or_else(|fault| {
-            self.note(fault);
-            T::nothing()
-        })
-    }
-
-    /// Where the value of the next key stands, if it does and nothing was wrong so far. It is not compiled once for each shape.
-    #[inline(never)]
-    fn next_place(&mut self, is_needed: bool) -> Option<Place<'t>> {
-        let key = self.keys.next().filter(|_| self.fault.is_none())?;
-        let value = self.table.get(*key);
-        if value.is_none() && is_needed {
-            self.note(Fault { what: Told::missing_field(key).to_string(), span: Some(self.span.clone()) });
-        }
-        value.map(Place::of)
-    }
-
-    #[inline(never)]
-    fn note(&mut self, fault: Fault) {
-        self.fault = Some(fault);
-    }
-
-    pub(super) fn end<T>(self, read: T) -> Result<T, Fault> {
-        self.fault.map_or(Ok(read), Err)
-    }
-}
-
 /// What stands somewhere must stand there, even if it may be empty.
 impl<T: Shape> Shape for Spanned<T> {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        T::read(place).map(|value| Spanned::new(place.span.clone(), value))
-    }
-
     fn nothing() -> Self {
         Spanned::new(0..0, T::nothing())
+    }
+
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        *self = Spanned::new(place.span.clone(), T::nothing());
+        self.as_mut().read(place)
     }
 }
 
 impl<T: Shape> Shape for Option<T> {
-    const IS_NEEDED: bool = false;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        T::read(place).map(Some)
-    }
-
     fn nothing() -> Self {
         None
+    }
+
+    fn is_needed(&self) -> bool {
+        false
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        self.insert(T::nothing()).read(place)
     }
 }
 
 impl<T: Shape> Shape for Vec<T> {
-    const IS_NEEDED: bool = false;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        place.list("a sequence")
-    }
-
     fn nothing() -> Self {
         Vec::new()
+    }
+
+    fn is_needed(&self) -> bool {
+        false
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        for item in place.list("a sequence")? {
+            let mut read = T::nothing();
+            read.read(&Place::of(item))?;
+            self.push(read);
+        }
+        Ok(())
     }
 }
 
@@ -218,118 +234,66 @@ impl<T: Shape> Shape for Vec<T> {
 pub(super) struct Named<T>(pub(super) Vec<(Spanned<String>, T)>);
 
 impl<T: Shape> Shape for Named<T> {
-    const IS_NEEDED: bool = false;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        let mut named = Vec::new();
-        for (name, value) in place.table("a table, such as { name = … }")? {
-            let name = Spanned::new(name.span(), name.get_ref().to_string());
-            named.push((name, T::read(&Place::of(value))?));
-        }
-        Ok(Named(named))
-    }
-
     fn nothing() -> Self {
         Named(Vec::new())
+    }
+
+    fn is_needed(&self) -> bool {
+        false
+    }
+
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        for (name, value) in place.table("a table, such as { name = … }")? {
+            let mut read = T::nothing();
+            read.read(&Place::of(value))?;
+            self.0.push((Spanned::new(name.span(), name.get_ref().to_string()), read));
+        }
+        Ok(())
     }
 }
 
 impl Shape for bool {
-    const IS_NEEDED: bool = false;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        if let DeValue::Boolean(flag) = place.value { Ok(*flag) } else { Err(place.mismatch("a boolean")) }
-    }
-
     fn nothing() -> Self {
         false
     }
-}
 
-impl Shape for String {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        place.text("a string").map(str::to_owned)
+    fn is_needed(&self) -> bool {
+        false
     }
 
-    fn nothing() -> Self {
-        String::new()
+    fn read(&mut self, place: &Place<'_>) -> Result<(), Fault> {
+        let DeValue::Boolean(flag) = place.value else { return Err(place.mismatch("a boolean")) };
+        *self = *flag;
+        Ok(())
     }
 }
 
-impl Shape for PathBuf {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        place.text("path string").map(PathBuf::from)
-    }
-
-    fn nothing() -> Self {
-        PathBuf::new()
-    }
-}
-
-/// Whole numbers, which may be too large for their kind.
-macro_rules! whole_numbers {
-    ($($kind:ident)*) => {$(
+/// Kinds of one value, which must be there.
+macro_rules! values {
+    ($($kind:ty: $nothing:expr, |$place:ident| $read:expr;)*) => {$(
         impl Shape for $kind {
-            const IS_NEEDED: bool = true;
-
-            fn read(place: &Place<'_>) -> Result<Self, Fault> {
-                let number = place.whole_number(stringify!($kind))?;
-                let told = |_| Told::invalid_value(Unexpected::Signed(number), &stringify!($kind)).to_string();
-                $kind::try_from(number).map_err(|error| place.fault(told(error)))
+            fn nothing() -> Self {
+                $nothing
             }
 
-            fn nothing() -> Self {
-                0
+            fn is_needed(&self) -> bool {
+                true
+            }
+
+            fn read(&mut self, $place: &Place<'_>) -> Result<(), Fault> {
+                *self = $read;
+                Ok(())
             }
         }
     )*};
 }
-whole_numbers! { u32 usize }
-
-impl Shape for f64 {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        match place.value {
-            DeValue::Float(number) => float(number.as_str()).map_err(|what| place.fault(what)),
-            #[expect(clippy::cast_precision_loss, reason = "a number that has a fraction is as exact as that kind is")]
-            _ => place.whole_number("f64").map(|number| number as f64),
-        }
-    }
-
-    fn nothing() -> Self {
-        0.0
-    }
-}
-
-/// Whatever JSON has as well.
-impl Shape for Value {
-    const IS_NEEDED: bool = true;
-
-    fn read(place: &Place<'_>) -> Result<Self, Fault> {
-        Ok(match place.value {
-            DeValue::Boolean(flag) => Value::Bool(*flag),
-            DeValue::Integer(_) => Value::from(place.whole_number("a number")?),
-            DeValue::Float(_) => Value::from(f64::read(place)?),
-            DeValue::Array(_) => Value::Array(Vec::read(place)?),
-            DeValue::Table(_) => {
-                let mut members = Map::new();
-                for (name, value) in Named::read(place)?.0 {
-                    members.insert(name.into_inner(), value);
-                }
-                Value::Object(members)
-            }
-            DeValue::String(_) | DeValue::Datetime(_) => Value::String(String::read(place)?),
-        })
-    }
-
-    fn nothing() -> Self {
-        Value::Null
-    }
+values! {
+    String: String::new(), |place| place.text("a string")?.to_owned();
+    PathBuf: PathBuf::new(), |place| place.text("path string")?.into();
+    u32: 0, |place| place.whole("u32")?;
+    usize: 0, |place| place.whole("usize")?;
+    f64: 0.0, |place| place.number()?;
+    Value: Value::Null, |place| place.json()?;
 }
 
 fn integer(number: &DeInteger<'_>) -> Result<i64, &'static str> {
