@@ -18,7 +18,7 @@ use crate::limits;
 use crate::tool::{Arg, Arguments, Catalog, Content, Contents, Draft, Output, Resource, Tool, ToolError};
 use list::Listing;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,12 +125,16 @@ fn reader(draft: Draft, title: &str, shelf: &Shelf, properties: &Value, required
 
 /// The schema of an answer about a path.
 fn schema(properties: &Value, required: &[&str]) -> Value {
-    let mut all = json!({ "folder": { "type": "string" }, "path": { "type": "string" } });
+    let mut schema = written!({
+        "type": "object",
+        "properties": { "folder": { "type": "string" }, "path": { "type": "string" } },
+        "additionalProperties": false
+    });
     for (name, property) in properties.as_object().into_iter().flatten() {
-        all[name] = property.clone();
+        schema["properties"][name] = property.clone();
     }
-    let required: Vec<&str> = ["folder", "path"].into_iter().chain(required.iter().copied()).collect();
-    json!({ "type": "object", "properties": all, "required": required, "additionalProperties": false })
+    schema["required"] = ["folder", "path"].iter().chain(required).copied().map(Value::from).collect();
+    schema
 }
 
 fn list_files(shelf: &Shelf) -> Tool {
@@ -289,6 +293,24 @@ struct Portion<'a> {
     next_offset: Option<u64>,
 }
 
+#[derive(Serialize)]
+struct End<'a> {
+    folder: &'a str,
+    is_truncated: bool,
+    lines: usize,
+    path: String,
+    size_bytes: u64,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    folder: &'a str,
+    is_replaced: bool,
+    path: &'a str,
+    size_bytes: usize,
+}
+
 impl Asked {
     fn list(&self, after: &std::ffi::OsStr) -> Result<Listing, ToolError> {
         list::list(&self.base, &self.folder.name, &self.inside, after).map_err(|error| self.fault("listed", &error))
@@ -330,11 +352,15 @@ impl Asked {
         let fault = |error: io::Error| self.fault("read", &error);
         let (mut file, metadata) = self.base.file(&self.inside).map_err(fault)?;
         let tail = content::tail(&mut file, metadata.len(), lines, self.folder.max_bytes).map_err(fault)?;
-        let answer = json!({
-            "folder": self.folder.name, "path": self.inside.shown(), "size_bytes": metadata.len(),
-            "text": tail.text, "lines": tail.lines, "is_truncated": tail.is_truncated,
-        });
-        Output::text_and_structured(tail.text, &answer)
+        let answer = End {
+            folder: &self.folder.name,
+            is_truncated: tail.is_truncated,
+            lines: tail.lines,
+            path: self.inside.shown(),
+            size_bytes: metadata.len(),
+            text: &tail.text,
+        };
+        Output::text_and_structured(&*tail.text, &answer)
     }
 
     fn write(&self, text: &str, may_replace: bool) -> Result<Output, ToolError> {
@@ -350,7 +376,7 @@ impl Asked {
         let (path, size_bytes) = (self.inside.shown(), text.len());
         let told =
             format!("Wrote {size_bytes} bytes to {path}{}.", if is_replaced { ", in place of what was there" } else { "" });
-        let answer = json!({ "folder": self.folder.name, "path": path, "size_bytes": size_bytes, "is_replaced": is_replaced });
+        let answer = Written { folder: &self.folder.name, is_replaced, path: &path, size_bytes };
         Output::text_and_structured(told, &answer)
     }
 

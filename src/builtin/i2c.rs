@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::limits;
 use crate::tool::{Arg, Call, Catalog, Output, Tool, ToolError};
 use serde::Serialize;
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -82,13 +81,13 @@ struct Bus {
 #[derive(Serialize)]
 struct Told<'a> {
     device: &'a str,
-    name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<f64>,
+    fault: Option<String>,
+    name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
+    value: Option<f64>,
 }
 
 async fn read(bus: Rc<Bus>, call: Call) -> Result<Output, ToolError> {
@@ -115,7 +114,7 @@ async fn read(bus: Rc<Bus>, call: Call) -> Result<Output, ToolError> {
     if values.iter().all(|told| told.value.is_none()) {
         return Err(ToolError::new(text.join("\n")));
     }
-    Output::text_and_structured(text.join("\n"), &json!({ "values": values }))
+    Output::text_and_member(text.join("\n"), "values", &values)
 }
 
 impl Bus {
@@ -171,6 +170,7 @@ mod tests {
     use crate::principal::{Principal, Scopes};
     use crate::tool::{Client, Handler, Nobody, Wire, Yield};
     use serde_json::Value;
+    use serde_json::json;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tokio::runtime::{Builder, LocalOptions};

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::json;
 use crate::tool::{Arg, Arguments, Catalog, Contents, Output, Resource, Tool, ToolError};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write;
 
 /// What a token needs for them.
@@ -31,7 +31,10 @@ pub(super) fn offer(catalog: &mut Catalog, root: &Root) -> Result<(), Error> {
         .about("Every sensor that the kernel knows of, and what it measures at the moment")
         .mime_type("application/json")
         .scope(SCOPE)
-        .handler_blocking(move |arguments| contents(&arguments, &json!({ "sensors": Readings::of(&all, "").sensors })));
+        .handler_blocking(move |arguments| {
+            let sensors = serde_json::to_string(&Readings::of(&all, "").sensors)?;
+            contents(&arguments, format!("{{\"sensors\":{sensors}}}"))
+        });
     catalog.add_resource(list)?;
     let (one, known) = (root.clone(), root.clone());
     let template = Resource::new("sensor://{name}", "Sensor")
@@ -46,13 +49,13 @@ pub(super) fn offer(catalog: &mut Catalog, root: &Root) -> Result<(), Error> {
             let name: String = arguments.arg("name")?;
             let sensor = find(&one).into_iter().find(|sensor| sensor.name == name);
             let sensor = sensor.ok_or("There is no sensor of this name: sensors://all has those that there are.")?;
-            contents(&arguments, &serde_json::to_value(sensor.reading(&one))?)
+            contents(&arguments, serde_json::to_string(&sensor.reading(&one))?)
         });
     catalog.add_resource(template)
 }
 
-fn contents(arguments: &Arguments, json: &Value) -> Result<Contents, ToolError> {
-    Ok(Contents::text(arguments.arg::<String>("uri")?, json.to_string()).mime_type("application/json"))
+fn contents(arguments: &Arguments, json: String) -> Result<Contents, ToolError> {
+    Ok(Contents::text(arguments.arg::<String>("uri")?, json).mime_type("application/json"))
 }
 
 fn tool(root: Root) -> Tool {

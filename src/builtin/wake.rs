@@ -4,7 +4,7 @@
 use crate::config::WakeHost;
 use crate::error::Error;
 use crate::tool::{Arg, Catalog, Output, Tool, ToolError};
-use serde_json::json;
+use serde_json::Value;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -54,8 +54,9 @@ fn wake(host: &WakeHost) -> Result<Output, ToolError> {
     send(&packet(host.mac), host.broadcast)
         .map_err(|error| format!("The packet for `{}` cannot be sent to {}: {error}.", host.name, host.broadcast))?;
     let told = format!("Sent a packet to {} that wakes {} ({mac}).", host.broadcast, host.name);
-    let answer = json!({ "host": host.name, "mac": mac.to_string(), "sent_to": host.broadcast.to_string() });
-    Output::text_and_structured(told, &answer)
+    // Neither an address of hardware nor one of the network has anything to escape.
+    let name = Value::from(&*host.name);
+    Ok(Output::text_and_json(told, format!("{{\"host\":{name},\"mac\":\"{mac}\",\"sent_to\":\"{}\"}}", host.broadcast)))
 }
 
 fn send(packet: &[u8], to: SocketAddr) -> std::io::Result<()> {

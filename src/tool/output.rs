@@ -98,8 +98,12 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn structured(value: &impl Serialize) -> Result<Self, ToolError> {
-        let json = serde_json::to_string(value)?;
-        Ok(Output { structured: Some(Structured::Json(json.clone())), ..Output::text(json) })
+        Ok(Output::json(serde_json::to_string(value)?))
+    }
+
+    /// An object that is JSON already.
+    pub(crate) fn json(object: String) -> Self {
+        Output::text_and_json(object.clone(), object)
     }
 
     /// `text` for the model, `value` as structured content for programs. It must be an object.
@@ -107,7 +111,17 @@ impl Output {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn text_and_structured(text: impl Into<String>, value: &impl Serialize) -> Result<Self, ToolError> {
-        Ok(Output { structured: Some(Structured::Json(serde_json::to_string(value)?)), ..Output::text(text) })
+        Ok(Output::text_and_json(text.into(), serde_json::to_string(value)?))
+    }
+
+    /// `text` for the model, and an object that is JSON already for programs.
+    pub(crate) fn text_and_json(text: String, json: String) -> Self {
+        Output { structured: Some(Structured::Json(json)), ..Output::text(text) }
+    }
+
+    /// `text` for the model, and `value` as the one member of structured content, `name`, for programs.
+    pub(crate) fn text_and_member(text: String, name: &str, value: &impl Serialize) -> Result<Self, ToolError> {
+        Ok(Output::text_and_json(text, format!("{{\"{name}\":{}}}", serde_json::to_string(value)?)))
     }
 
     /// `json` for the model, and as the one member of structured content, `name`, for programs.

@@ -3,7 +3,6 @@
 use crate::builtin::exec::child::{End, Ran, SignalName};
 use crate::config::declared::Product;
 use crate::tool::{Content, Contents, Output, ToolError};
-use serde_json::json;
 use serde_json::value::RawValue;
 use std::fmt::Write;
 use std::time::Duration;
@@ -82,9 +81,9 @@ fn structured(ran: &Ran) -> Result<Output, ToolError> {
     }
     let json: &RawValue = serde_json::from_slice(&ran.stdout)
         .map_err(|error| failed(&format!("The command ended well, but what it printed is no JSON: {error}."), ran))?;
-    let json = RawValue::from_string(on_one_line(json.get()))?;
+    let json = on_one_line(json.get());
     // Structured content is an object (MCP 2025-06-18, server/tools).
-    if json.get().starts_with('{') { Output::structured(&json) } else { Output::structured(&json!({ "result": json })) }
+    Ok(Output::json(if json.starts_with('{') { json } else { format!("{{\"result\":{json}}}") }))
 }
 
 /// JSON without the white space between its words: a message has no line breaks, and numbers stay as they were written.

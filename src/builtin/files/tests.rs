@@ -3,6 +3,7 @@
 use super::*;
 use crate::builtin::tree::Tree;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::json;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::limits;
 use crate::tool::{Arg, Call, Catalog, Contents, Output, Resource, Tool, ToolError};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,12 +61,12 @@ fn which(lines: &[&GpioLine]) -> Arg {
 /// What a line is like.
 #[derive(Serialize)]
 struct State {
-    line: String,
     direction: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    on: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
+    line: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on: Option<bool>,
 }
 
 impl State {
@@ -130,7 +130,7 @@ fn read(call: &Call, known: &[(String, bool)], bank: &Bank) -> Result<Output, To
         states.push(state);
     }
     let told: Vec<_> = states.iter().map(State::told).collect();
-    Output::text_and_structured(told.join("\n"), &json!({ "lines": states }))
+    Output::text_and_member(told.join("\n"), "lines", &states)
 }
 
 fn write_gpio(outputs: &[&GpioLine], bank: &Rc<Bank>) -> Tool {

@@ -3,8 +3,8 @@
 use crate::builtin::services::text::{bounded, moment};
 use crate::config::services::Unit;
 use crate::limits;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt::{self, Write};
 
 /// The names of priorities, the most urgent first (syslog(3)).
@@ -99,26 +99,6 @@ pub(super) struct Entry {
     is_cut: bool,
 }
 
-/// A line, as far as it is looked at.
-#[derive(Deserialize)]
-struct Line {
-    #[serde(rename = "__REALTIME_TIMESTAMP")]
-    time: Option<Value>,
-    #[serde(rename = "PRIORITY")]
-    priority: Option<Value>,
-    #[serde(rename = "SYSLOG_IDENTIFIER")]
-    identifier: Option<Value>,
-    #[serde(rename = "_PID")]
-    pid: Option<Value>,
-    #[serde(rename = "MESSAGE", default, deserialize_with = "present")]
-    message: Option<Value>,
-}
-
-/// A member that is there, be it null.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 impl Journal {
     /// Reads lines of which the newest is the first; the last one is not whole where the output `is_cut`.
     pub(super) fn read(unit: &Unit, printed: &[u8], is_cut: bool) -> Self {
@@ -150,32 +130,33 @@ impl Journal {
 
     /// The JSON Schema of it.
     pub(super) fn schema() -> Value {
-        let text = json!({ "type": "string" });
-        let entry = json!({
+        let mut schema = written!({
             "type": "object",
             "properties": {
-                "time": { "type": "string", "description": "in UTC" },
-                "priority": { "type": "string", "enum": PRIORITIES },
-                "identifier": text,
-                "pid": { "type": "integer", "minimum": 0 },
-                "message": text,
-                "is_cut": { "type": "boolean", "description": "whether the message is longer than what is shown" },
-            },
-            "required": ["message", "is_cut"],
-            "additionalProperties": false,
-        });
-        json!({
-            "type": "object",
-            "properties": {
-                "unit": text,
-                "entries": { "type": "array", "items": entry, "description": "the oldest first" },
+                "unit": { "type": "string" },
+                "entries": { "type": "array", "description": "the oldest first", "items": {
+                    "type": "object",
+                    "properties": {
+                        "time": { "type": "string", "description": "in UTC" },
+                        "priority": { "type": "string" },
+                        "identifier": { "type": "string" },
+                        "pid": { "type": "integer", "minimum": 0 },
+                        "message": { "type": "string" },
+                        "is_cut": { "type": "boolean", "description": "whether the message is longer than what is shown" }
+                    },
+                    "required": ["message", "is_cut"],
+                    "additionalProperties": false
+                } },
                 "is_cut": { "type": "boolean", "description": "whether older entries were left out for want of room" },
                 "unreadable": { "type": "integer", "minimum": 0, "description": "lines that could not be read" },
-                "note": { "type": "string", "description": "why there may be less than was written" },
+                "note": { "type": "string", "description": "why there may be less than was written" }
             },
             "required": ["unit", "entries", "is_cut"],
-            "additionalProperties": false,
-        })
+            "additionalProperties": false
+        });
+        let words = PRIORITIES.iter().copied().map(Value::from).collect();
+        schema["properties"]["entries"]["items"]["properties"]["priority"]["enum"] = words;
+        schema
     }
 }
 
@@ -184,20 +165,20 @@ impl Entry {
         if line.len() > limits::JOURNAL_LINE_BYTES {
             return None;
         }
-        let line: Line = serde_json::from_slice(line).ok()?;
-        let word = |value: &Option<Value>| value.as_ref().and_then(text);
-        let number = |value: &Option<Value>| word(value).and_then(|text| text.parse::<u64>().ok());
-        let (message, is_cut) = match &line.message {
+        let line: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let word = |name| line.get(name).and_then(text);
+        let number = |name| word(name).and_then(|text| text.parse::<u64>().ok());
+        let (message, is_cut) = match line.get("MESSAGE") {
             // What is larger than 4 KiB is null (systemd Journal JSON Format).
             Some(Value::Null) => ("[left out: longer than 4 KiB]".to_owned(), true),
             Some(value) => bounded(text(value)?.trim_end(), limits::JOURNAL_MESSAGE_BYTES),
             None => (String::new(), false),
         };
         Some(Entry {
-            time: number(&line.time).map(moment),
-            priority: number(&line.priority).and_then(|at| PRIORITIES.get(usize::try_from(at).ok()?)).copied(),
-            identifier: word(&line.identifier).map(|name| bounded(&name, limits::UNIT_TEXT_BYTES).0),
-            pid: number(&line.pid).and_then(|pid| pid.try_into().ok()),
+            time: number("__REALTIME_TIMESTAMP").map(moment),
+            priority: number("PRIORITY").and_then(|at| PRIORITIES.get(usize::try_from(at).ok()?)).copied(),
+            identifier: word("SYSLOG_IDENTIFIER").map(|name| bounded(&name, limits::UNIT_TEXT_BYTES).0),
+            pid: number("_PID").and_then(|pid| pid.try_into().ok()),
             message,
             is_cut,
         })
@@ -215,15 +196,19 @@ fn text(field: &Value) -> Option<String> {
                 Value::Array(items) => bytes(items),
                 _ => None,
             };
-            items.iter().map(one).collect::<Option<Vec<_>>>().map(|texts| texts.join("\n"))
+            let texts: Vec<String> = items.iter().map_while(one).collect();
+            (texts.len() == items.len()).then(|| texts.join("\n"))
         }
         _ => None,
     }
 }
 
 fn bytes(items: &[Value]) -> Option<String> {
-    let bytes: Option<Vec<u8>> = items.iter().map(|item| item.as_u64()?.try_into().ok()).collect();
-    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    let mut bytes = Vec::with_capacity(items.len());
+    for item in items {
+        bytes.push(item.as_u64()?.try_into().ok()?);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// As `journalctl` shows it to people.

@@ -16,7 +16,7 @@ use crate::config::services::Unit;
 use crate::error::Error;
 use crate::limits;
 use crate::tool::{Arg, Call, Catalog, Output, Pattern, Tool, ToolError};
-use serde_json::json;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -55,15 +55,16 @@ pub(crate) fn offer(catalog: &mut Catalog, services: &Services, commands: &Rc<Co
 fn list_services(systemd: &Rc<Systemd>) -> Tool {
     let about = "Lists services of the board and how they are: active or failed, since when, how often restarted, memory. \
                  Where something does not work, look here for what failed.";
-    let schema = json!({
+    let mut schema = written!({
         "type": "object",
         "properties": {
-            "services": { "type": "array", "items": Status::schema() },
-            "is_cut": { "type": "boolean", "description": "whether there are more than are listed" },
+            "services": { "type": "array" },
+            "is_cut": { "type": "boolean", "description": "whether there are more than are listed" }
         },
         "required": ["services", "is_cut"],
-        "additionalProperties": false,
+        "additionalProperties": false
     });
+    schema["properties"]["services"]["items"] = Status::schema();
     let systemd = Rc::clone(systemd);
     Tool::new("list_services", about)
         .title("List services")
@@ -210,7 +211,7 @@ impl Systemd {
         if is_cut {
             lines.push("[There are more.]".to_owned());
         }
-        Output::text_and_structured(lines.join("\n"), &json!({ "services": services, "is_cut": is_cut }))
+        Output::text_and_structured(lines.join("\n"), &Listed { is_cut, services })
     }
 
     async fn status(&self, unit: &Unit, call: &Call) -> Result<Status, ToolError> {
@@ -288,6 +289,13 @@ impl Systemd {
             (Some(refusal), Err(_)) => Err(refusal),
         }
     }
+}
+
+/// What `list_services` answers.
+#[derive(Serialize)]
+struct Listed {
+    is_cut: bool,
+    services: Vec<Status>,
 }
 
 /// Whether it ended with 1 and not a word.

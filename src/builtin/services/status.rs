@@ -3,7 +3,7 @@
 use crate::builtin::services::text::{bounded, date};
 use crate::limits;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt;
 
 /// What is asked for. `systemctl` prints them in an order of its own.
@@ -88,26 +88,28 @@ impl Status {
 
     /// The JSON Schema of it.
     pub(super) fn schema() -> Value {
-        let text = json!({ "type": "string" });
-        let count = json!({ "type": "integer", "minimum": 0 });
-        json!({
+        let mut schema = written!({
             "type": "object",
             "properties": {
-                "unit": text, "description": text,
+                "unit": { "type": "string" },
+                "description": { "type": "string" },
                 "load": { "type": "string", "description": "loaded, not-found, masked, …" },
-                "active": { "type": "string", "description": STATES.join(", ") },
+                "active": { "type": "string" },
                 "sub": { "type": "string", "description": "running, exited, dead, auto-restart, …" },
                 "enabled": { "type": "string", "description": "whether it starts at boot: enabled, disabled, static, …" },
                 "since": { "type": "string", "description": "when it came into this state, in UTC" },
-                "main_pid": count, "memory_bytes": count,
+                "main_pid": { "type": "integer", "minimum": 0 },
+                "memory_bytes": { "type": "integer", "minimum": 0 },
                 "restarts": { "type": "integer", "minimum": 0, "description": "how often systemd restarted it by itself" },
                 "result": { "type": "string", "description": "success, or what went wrong: exit-code, signal, timeout, …" },
                 "exit_code": { "type": "integer", "minimum": 0, "description": "exit code or signal of its main process" },
-                "says": { "type": "string", "description": "what the service says of itself" },
+                "says": { "type": "string", "description": "what the service says of itself" }
             },
             "required": ["unit", "load", "active", "sub"],
-            "additionalProperties": false,
-        })
+            "additionalProperties": false
+        });
+        schema["properties"]["active"]["description"] = STATES.join(", ").into();
+        schema
     }
 }
 
@@ -144,6 +146,7 @@ impl fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const NGINX: &str = "MainPID=812\nNRestarts=2\nExecMainStatus=0\nMemoryCurrent=8388608\nResult=success\nStatusText=\n\
                          Id=nginx.service\nDescription=A high performance web server\nLoadState=loaded\nActiveState=active\n\
