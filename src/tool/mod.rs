@@ -120,7 +120,7 @@ impl Tool {
     // The draft is what one wants: a tool without a handler cannot be written down.
     #[allow(clippy::new_ret_no_self)]
     pub fn new(name: impl Into<String>, about: impl Into<String>) -> Draft {
-        Draft(Spec {
+        Draft(Box::new(Spec {
             name: name.into(),
             title: None,
             about: about.into(),
@@ -140,7 +140,7 @@ impl Tool {
             is_audited: false,
             #[cfg(feature = "tasks")]
             task_support: TaskSupport::Forbidden,
-        })
+        }))
     }
 
     /// What clients are told about it.
@@ -152,9 +152,9 @@ impl Tool {
         &self.handler
     }
 
-    fn whole(spec: Spec, handler: Handler) -> Self {
+    fn whole(spec: Box<Spec>, handler: Handler) -> Self {
         let tally = Rc::new(Tally::of(&spec.name));
-        Tool { spec: Arc::new(spec), handler, preview: None, tally }
+        Tool { spec: Arc::from(spec), handler, preview: None, tally }
     }
 
     /// How often it was called.
@@ -257,7 +257,7 @@ impl Spec {
 
 /// A tool that still lacks its handler.
 #[derive(Clone, Debug)]
-pub struct Draft(Spec);
+pub struct Draft(Box<Spec>);
 
 impl Draft {
     /// A name for people.
@@ -377,13 +377,14 @@ impl Draft {
         Tool::whole(self.whole(), handler)
     }
 
-    fn whole(self) -> Spec {
+    fn whole(mut self) -> Box<Spec> {
         let names = self.0.args.iter().map(|arg| arg.name().to_owned()).collect();
         let params = match &self.0.input_schema {
             None => self.0.args.iter().filter_map(Arg::param).collect(),
             Some(schema) => schema.params(),
         };
-        Spec { names, params, ..self.0 }
+        (self.0.names, self.0.params) = (names, params);
+        self.0
     }
 }
 
