@@ -115,7 +115,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default()).map_err(unstarted)?;
     let (sender, lines) = mpsc::channel(limits::LINES);
     std::thread::spawn(move || read_lines(&mut io::stdin().lock(), &sender));
-    let done = runtime.block_on(async {
+    let done = errand::wait(&runtime, async {
         stop_on_signal(&bridge);
         bridge.run(lines).await
     });

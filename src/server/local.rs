@@ -2,6 +2,7 @@
 
 use crate::approval::Board;
 use crate::builtin::exec::Commands;
+use crate::errand;
 use crate::error::Error;
 use crate::limits;
 use crate::principal::{Principal, Scopes};
@@ -50,18 +51,20 @@ impl Local {
         line: impl Line + 'static,
     ) -> Result<Result<Output, ToolError>, Error> {
         let runtime = super::runtime().map_err(super::unstarted)?;
-        Ok(runtime.block_on(async {
-            let done = {
+        let mut done = Err(ToolError::new("It was given up."));
+        errand::wait(&runtime, async {
+            {
                 let (mut given_up, mut running) = (pin!(ctrl_c()), pin!(self.run(name, arguments, Wire::new(line))));
                 let first = poll_fn(|context| match given_up.as_mut().poll(context) {
-                    Poll::Ready(_) => Poll::Ready(Err(ToolError::new("It was given up."))),
-                    Poll::Pending => running.as_mut().poll(context),
+                    Poll::Ready(_) => Poll::Ready(()),
+                    Poll::Pending => running.as_mut().poll(context).map(|outcome| done = outcome),
                 });
-                first.await
-            };
+                first.await;
+            }
             self.settle().await;
-            done
-        }))
+            Ok(())
+        })?;
+        Ok(done)
     }
 
     async fn run(&self, name: &str, arguments: &RawValue, wire: Rc<Wire>) -> Result<Output, ToolError> {

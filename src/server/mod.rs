@@ -317,7 +317,7 @@ impl Bound {
     pub fn run(self) -> Result<(), Error> {
         let Bound { listeners, service, tls, bank, reload, control, state, lock, runtime, signals, .. } = self;
         let holding = Holding::begin();
-        runtime.block_on(async {
+        errand::wait(&runtime, async {
             let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(unstarted)?;
             let Signals { mut terminate, mut interrupt, hangup } = signals;
             let stop = poll_fn(|context| match terminate.poll_recv(context) {

@@ -123,13 +123,14 @@ fn go(report: &Rc<Report>, plan: &Plan) -> Result<(), Error> {
     let unstarted = |error| Error::new(Exit::System, "cannot start").because(error);
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default()).map_err(unstarted)?;
-    runtime.block_on(async {
+    let done = errand::wait(&runtime, async {
         errand::begin(Rc::clone(report).watch());
         way::walk(report, plan).await;
+        Ok(())
     });
     // A thread may wait for a name for ever.
     runtime.shutdown_background();
-    Ok(())
+    done
 }
 
 impl Plan {
