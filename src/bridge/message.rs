@@ -1,10 +1,11 @@
 //! What the bridge must know of a message; the rest passes through as it is.
 
+use crate::json::Members;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 /// The first revision without a handshake.
 const STATELESS: &str = "2026-07-28";
@@ -39,26 +40,6 @@ struct Envelope<'a> {
     result: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
-struct Params {
-    name: Option<Value>,
-    uri: Option<Value>,
-    #[serde(rename = "taskId")]
-    task_id: Option<Value>,
-    #[serde(rename = "requestId")]
-    request_id: Option<Value>,
-    #[serde(rename = "protocolVersion")]
-    protocol_version: Option<Value>,
-    #[serde(rename = "_meta")]
-    meta: Option<Meta>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-    version: Option<Value>,
-}
-
 impl Message {
     /// Reads a message or a batch; `None` where it is no JSON-RPC.
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
@@ -75,23 +56,25 @@ impl Message {
 
     fn take(&mut self, part: &Envelope<'_>) {
         let id = part.id.map(|id| id.get().to_owned());
-        let read =
-            |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<Params>(raw.get()).ok()).unwrap_or_default();
-        let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        let read = |raw: &RawValue| Members::read(raw.get().as_bytes());
         let Some(method) = &part.method else {
-            self.agreed = text(read(part.result).protocol_version).or(self.agreed.take());
+            // Most results say nothing of it, and may be long.
+            let result = part.result.filter(|result| result.get().contains("\"protocolVersion\"")).and_then(read);
+            self.agreed = result.and_then(|mut result| result.text_if_any("protocolVersion")).or(self.agreed.take());
             self.answers.extend(id);
             return;
         };
-        let params = read(part.params);
-        self.name_given = text(match method.as_str() {
-            "tools/call" | "prompts/get" => params.name,
-            "resources/read" => params.uri,
-            "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
+        let mut params = part.params.and_then(read).unwrap_or_default();
+        self.name_given = match method.as_str() {
+            "tools/call" | "prompts/get" => params.text_if_any("name"),
+            "resources/read" => params.text_if_any("uri"),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => params.text_if_any("taskId"),
             _ => None,
-        });
-        self.stateless = text(params.meta.and_then(|meta| meta.version)).filter(|version| version.as_str() >= STATELESS);
-        self.cancels = params.request_id.filter(|_| method == "notifications/cancelled").map(|id| id.to_string());
+        };
+        let mut meta = Members::of(params.take("_meta").unwrap_or_default());
+        let version = meta.text_if_any("io.modelcontextprotocol/protocolVersion");
+        self.stateless = version.filter(|version| version.as_str() >= STATELESS);
+        self.cancels = params.take("requestId").filter(|_| method == "notifications/cancelled").map(|id| id.to_string());
         self.method = Some(method.clone());
         self.asks.extend(id);
     }

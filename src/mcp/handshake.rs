@@ -1,6 +1,6 @@
 //! How a session of the handshake dialect begins, and how its calls are given up.
 
-use crate::json::Raw;
+use crate::json::{Members, Raw};
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Action, Engine, Error, Id, Revision};
@@ -33,16 +33,6 @@ impl Implementation {
     }
 }
 
-#[derive(Deserialize)]
-struct Hello<'a> {
-    #[serde(borrow, rename = "protocolVersion")]
-    protocol_version: Cow<'a, str>,
-    #[serde(borrow, default)]
-    capabilities: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "clientInfo")]
-    client_info: Option<&'a RawValue>,
-}
-
 /// How a client introduced itself.
 pub(super) struct Introduction {
     pub(super) revision: Revision,
@@ -52,11 +42,12 @@ pub(super) struct Introduction {
 impl Introduction {
     /// Reads the parameters of `initialize`.
     pub(super) fn read(params: Option<Raw<'_>>) -> Result<Self, Error> {
-        let hello: Hello<'_> = params
-            .and_then(|params| serde_json::from_str(params.get()).ok())
-            .ok_or_else(|| Error::invalid_params("Invalid params: initialize needs a `protocolVersion`"))?;
-        let revision = Revision::negotiate(&hello.protocol_version);
-        let mut client = Introduction::client(hello.capabilities, hello.client_info);
+        let mut hello = params.and_then(|params| Members::read(params.get().as_bytes())).unwrap_or_default();
+        let version = hello.text_if_any("protocolVersion");
+        let version = version.ok_or_else(|| Error::invalid_params("Invalid params: initialize needs a `protocolVersion`"))?;
+        let revision = Revision::negotiate(&version);
+        let (capabilities, info) = (hello.take("capabilities"), hello.take("clientInfo"));
+        let mut client = Introduction::told(&capabilities.unwrap_or_default(), &info.unwrap_or_default());
         client.capabilities.elicitation &= revision.has_elicitation();
         client.capabilities.elicitation_url &= revision.has_elicitation_url();
         Ok(Introduction { revision, client })
@@ -66,7 +57,10 @@ impl Introduction {
     pub(super) fn client(capabilities: Option<&RawValue>, info: Option<&RawValue>) -> Client {
         let parse =
             |json: Option<&RawValue>| json.and_then(|json| serde_json::from_str::<Value>(json.get()).ok()).unwrap_or_default();
-        let (capabilities, info) = (parse(capabilities), parse(info));
+        Introduction::told(&parse(capabilities), &parse(info))
+    }
+
+    fn told(capabilities: &Value, info: &Value) -> Client {
         let has = |pointer: &str| capabilities.pointer(pointer).is_some_and(Value::is_object);
         let mut name = Bounded::new();
         for character in info["name"].as_str().unwrap_or_default().chars().filter(|character| !character.is_control()) {

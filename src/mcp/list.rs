@@ -1,23 +1,19 @@
 //! Lists, page by page (MCP 2025-11-25, server/utilities/pagination).
 
-use crate::json::Raw;
+use crate::json::{Members, Raw};
 use crate::limits;
 use crate::mcp::Error;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
-use serde::Deserialize;
-use std::borrow::Cow;
-
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    cursor: Option<Cow<'a, str>>,
-}
 
 /// Where a page begins. Cursors are ours: the number of what was listed already.
 pub(super) fn start(params: Option<Raw<'_>>) -> Result<usize, Error> {
     let Some(params) = params else { return Ok(0) };
-    let Ok(Params { cursor }) = serde_json::from_str(params.get()) else {
+    let read = Members::read(params.get().as_bytes()).and_then(|mut params| {
+        let cursor = params.text_if_any("cursor");
+        params.sound(cursor)
+    });
+    let Some(cursor) = read else {
         return Err(Error::invalid_params("Invalid params: an object with a text as `cursor` is expected"));
     };
     let Some(cursor) = cursor else { return Ok(0) };

@@ -1,24 +1,16 @@
 //! Lines for the client's log (MCP 2025-11-25, server/utilities/logging).
 
-use crate::json::Raw;
+use crate::json::{Members, Raw};
 use crate::mcp::Error;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::tool::Level;
-use serde::Deserialize;
 use serde_json::Value;
-use std::borrow::Cow;
-
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow)]
-    level: Cow<'a, str>,
-}
 
 /// The level that `logging/setLevel` asks for.
 pub(super) fn level(params: Option<Raw<'_>>) -> Result<Level, Error> {
-    let params = params.and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
-    let level = params.and_then(|params| Level::parse(&params.level));
+    let params = params.and_then(|params| Members::read(params.get().as_bytes()));
+    let level = params.and_then(|mut params| Level::parse(&params.text("level")));
     level.ok_or_else(|| Error::invalid_params("Invalid params: `level` must be one of debug … emergency"))
 }
 

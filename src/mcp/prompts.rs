@@ -6,10 +6,7 @@ use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Revision, content};
 use crate::tool::{Arguments, Catalog, Completer, Messages, Prompt};
-use serde::Deserialize;
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Writes one prompt of a list.
 pub(super) fn write_prompt(json: &mut Vec<u8>, prompt: &Prompt, revision: Revision) {
@@ -48,29 +45,31 @@ pub(super) fn write_messages(json: &mut Vec<u8>, about: &str, messages: &Message
     json.push(b']');
 }
 
-#[derive(Deserialize)]
-pub(super) struct GetParams<'a> {
-    #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
-    #[serde(default)]
-    arguments: BTreeMap<String, Value>,
+pub(super) struct GetParams {
+    pub(super) name: String,
+    arguments: Members,
 }
 
 /// Reads the parameters of `prompts/get`.
-pub(super) fn read_get(params: Option<Raw<'_>>) -> Result<GetParams<'_>, Error> {
-    let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
+pub(super) fn read_get(params: Option<Raw<'_>>) -> Result<GetParams, Error> {
+    let params = params.and_then(|params| {
+        let mut params = Members::read(params.get().as_bytes())?;
+        let (name, arguments) = (params.text_if_any("name")?, Members::of(params.take("arguments").unwrap_or_default()));
+        arguments.sound(())?;
+        Some(GetParams { name, arguments })
+    });
     params.ok_or_else(|| {
         Error::invalid_params("Invalid params: prompts/get needs the `name` of a prompt, and texts as `arguments`")
     })
 }
 
-impl GetParams<'_> {
+impl GetParams {
     /// What was filled in, for each blank of the prompt.
     pub(super) fn fill(mut self, prompt: &Prompt) -> Result<Arguments, Error> {
         let names: Vec<String> = prompt.spec.args.iter().map(|arg| arg.name.clone()).collect();
         let mut values = Vec::with_capacity(names.len());
         for arg in &prompt.spec.args {
-            values.push(match self.arguments.remove(&arg.name).unwrap_or_default() {
+            values.push(match self.arguments.take(&arg.name).unwrap_or_default() {
                 Value::String(text) => Value::String(text),
                 Value::Null if !arg.is_required => Value::Null,
                 Value::Null => {

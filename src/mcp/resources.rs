@@ -1,11 +1,10 @@
 //! Resources on the wire (MCP 2025-11-25, server/resources).
 
-use crate::json::Raw;
+use crate::json::{Members, Raw};
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Revision, content};
 use crate::tool::{Contents, Resource};
-use serde::Deserialize;
 use std::borrow::Cow;
 
 /// Writes one resource, or one template, of a list.
@@ -38,15 +37,9 @@ pub(super) fn write_contents(json: &mut Vec<u8>, contents: &[Contents]) {
     json.push(b']');
 }
 
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow)]
-    uri: Cow<'a, str>,
-}
-
 /// The URI that a request is about.
-pub(super) fn uri(params: Option<Raw<'_>>) -> Result<Cow<'_, str>, Error> {
-    let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
-    let Params { uri } = params.ok_or_else(|| Error::invalid_params("Invalid params: the `uri` of a resource is needed"))?;
-    Ok(uri)
+pub(super) fn uri(params: Option<Raw<'_>>) -> Result<Cow<'static, str>, Error> {
+    let params = params.and_then(|params| Members::read(params.get().as_bytes()));
+    let uri = params.and_then(|mut params| params.text_if_any("uri"));
+    uri.map(Cow::Owned).ok_or_else(|| Error::invalid_params("Invalid params: the `uri` of a resource is needed"))
 }

@@ -1,14 +1,13 @@
 //! Word of changes: lists that changed, resources that were updated (MCP 2026-07-28, basic/utilities/subscriptions; before,
 //! the notifications of server/tools, server/prompts and server/resources).
 
-use crate::json::Raw;
+use crate::json::{Members, Raw};
 use crate::limits;
 use crate::mcp::answer::member;
 use crate::mcp::message::value;
 use crate::mcp::{Error, Id};
 use crate::tool::Change;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 /// Which changes a client of the stateless dialect wants to hear of, on the stream that its request opened.
 #[derive(Clone, Debug)]
@@ -17,8 +16,8 @@ pub struct Subscription {
     filter: Filter,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Filter {
     #[serde(skip_serializing_if = "is_false")]
     tools_list_changed: bool,
@@ -36,18 +35,23 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow)]
-    notifications: &'a RawValue,
+impl Filter {
+    fn read(params: Raw<'_>) -> Option<Self> {
+        let wanted = Members::read(params.get().as_bytes())?.take("notifications")?;
+        let mut wanted = Members::of(wanted);
+        let filter = Filter {
+            tools_list_changed: wanted.flag("toolsListChanged"),
+            prompts_list_changed: wanted.flag("promptsListChanged"),
+            resources_list_changed: wanted.flag("resourcesListChanged"),
+            resource_subscriptions: wanted.texts("resourceSubscriptions"),
+        };
+        wanted.sound(filter)
+    }
 }
 
 impl Subscription {
     pub(super) fn read(id: &Id, params: Option<Raw<'_>>) -> Result<Box<Self>, Error> {
-        let params = params.and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
-        // serde reads structs from arrays, too.
-        let filter = params.map(|params| params.notifications.get()).filter(|filter| filter.starts_with('{'));
-        let filter: Option<Filter> = filter.and_then(|filter| serde_json::from_str(filter).ok());
+        let filter = params.and_then(Filter::read);
         let filter =
             filter.ok_or_else(|| Error::invalid_params("Invalid params: `notifications` must say what to listen for"))?;
         if filter.resource_subscriptions.len() > limits::WATCHED {

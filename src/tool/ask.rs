@@ -7,6 +7,7 @@
 //!
 //! [`TryJoin`]: crate::tool::TryJoin
 
+use crate::json::Members;
 use crate::tool::{Arg, Call, ToolError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -188,8 +189,8 @@ impl Call {
     pub async fn elicit(&self, key: &str, message: &str, form: Form) -> Result<Answer, ToolError> {
         let params = json!({"mode": "form", "message": message, "requestedSchema": form.to_schema()});
         let ask = Ask { need: Need::Elicitation, method: "elicitation/create", params };
-        let answer: Elicited = self.answer(key, ask).await?;
-        answer.read(|content| form.check(content))
+        let answer: Value = self.answer(key, ask).await?;
+        elicited(answer, |content| form.check(content))
     }
 
     /// Sends the client's user to a page, where he does what must not pass through the client, such as signing in
@@ -200,8 +201,8 @@ impl Call {
     pub async fn elicit_url(&self, key: &str, message: &str, url: &str, id: &str) -> Result<Answer, ToolError> {
         let params = json!({"mode": "url", "message": message, "url": url, "elicitationId": id});
         let ask = Ask { need: Need::ElicitationUrl, method: "elicitation/create", params };
-        let answer: Elicited = self.answer(key, ask).await?;
-        answer.read(Ok)
+        let answer: Value = self.answer(key, ask).await?;
+        elicited(answer, Ok)
     }
 
     /// Has the client's model answer.
@@ -250,20 +251,20 @@ impl Call {
     }
 }
 
-#[derive(Deserialize)]
-struct Elicited {
-    action: String,
-    #[serde(default)]
-    content: Map<String, Value>,
-}
-
-impl Elicited {
-    fn read(self, check: impl FnOnce(Map<String, Value>) -> Result<Map<String, Value>, AskError>) -> Result<Answer, ToolError> {
-        match self.action.as_str() {
-            "accept" => Ok(Answer::Accepted(check(self.content)?)),
-            "decline" => Ok(Answer::Declined),
-            "cancel" => Ok(Answer::Cancelled),
-            _ => Err(AskError::Failed.into()),
-        }
+/// What the user said, and what he filled in, once it is checked.
+fn elicited(
+    answer: Value,
+    check: impl FnOnce(Map<String, Value>) -> Result<Map<String, Value>, AskError>,
+) -> Result<Answer, ToolError> {
+    let mut members = Members::of(answer);
+    let action = members.text("action");
+    let Value::Object(content) = members.take("content").unwrap_or_else(|| Map::new().into()) else {
+        return Err(AskError::Failed.into());
+    };
+    match action.as_str() {
+        "accept" => Ok(Answer::Accepted(check(content)?)),
+        "decline" => Ok(Answer::Declined),
+        "cancel" => Ok(Answer::Cancelled),
+        _ => Err(AskError::Failed.into()),
     }
 }
