@@ -285,8 +285,8 @@ pub const USERS: usize = 64;
 pub const TOKEN_BYTES: usize = 1024;
 /// Whom a text is sealed for: a client and the longest user name.
 pub const HOLDER_BYTES: usize = 8 + 2 + SUBJECT_BYTES;
-/// Tokens and sessions that the ring knows to be good: 64 clients have two each, and room not to be in each other's way. Nothing is
-/// taken for those that are not there, some 400 bytes for each that is.
+/// Tokens and sessions that the ring knows to be good: 64 clients have two each, and room not to be in each other's way. A place
+/// that is empty takes a pointer, one that is not some 400 bytes more.
 pub const PROVED: usize = 256;
 /// The keys of a ring: the one that seals and three that still open. A rotation a week leaves tokens three weeks.
 pub const RING_KEYS: usize = 4;

@@ -1,11 +1,12 @@
 //! What the bridge must know of a message; the rest passes through as it is.
 
-use crate::json::Members;
+use crate::json::{Raw, members};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The first revision without a handshake.
 const STATELESS: &str = "2026-07-28";
@@ -56,25 +57,22 @@ impl Message {
 
     fn take(&mut self, part: &Envelope<'_>) {
         let id = part.id.map(|id| id.get().to_owned());
-        let read = |raw: &RawValue| Members::read(raw.get().as_bytes());
         let Some(method) = &part.method else {
-            // Most results say nothing of it, and may be long.
-            let result = part.result.filter(|result| result.get().contains("\"protocolVersion\"")).and_then(read);
-            self.agreed = result.and_then(|mut result| result.text_if_any("protocolVersion")).or(self.agreed.take());
+            self.agreed = text(part.result.map(RawValue::get), "protocolVersion").or(self.agreed.take());
             self.answers.extend(id);
             return;
         };
-        let mut params = part.params.and_then(read).unwrap_or_default();
+        let params = part.params.map(RawValue::get);
         self.name_given = match method.as_str() {
-            "tools/call" | "prompts/get" => params.text_if_any("name"),
-            "resources/read" => params.text_if_any("uri"),
-            "tasks/get" | "tasks/update" | "tasks/cancel" => params.text_if_any("taskId"),
+            "tools/call" | "prompts/get" => text(params, "name"),
+            "resources/read" => text(params, "uri"),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => text(params, "taskId"),
             _ => None,
         };
-        let mut meta = Members::of(params.take("_meta").unwrap_or_default());
-        let version = meta.text_if_any("io.modelcontextprotocol/protocolVersion");
+        let version = text(member(params, "_meta").map(Raw::get), "io.modelcontextprotocol/protocolVersion");
         self.stateless = version.filter(|version| version.as_str() >= STATELESS);
-        self.cancels = params.take("requestId").filter(|_| method == "notifications/cancelled").map(|id| id.to_string());
+        let given_up = if method == "notifications/cancelled" { member(params, "requestId") } else { None };
+        self.cancels = given_up.filter(|id| !id.is_null()).map(|id| id.get().to_owned());
         self.method = Some(method.clone());
         self.asks.extend(id);
     }
@@ -92,6 +90,22 @@ impl Message {
     pub(super) fn name(&self) -> Option<String> {
         self.name_given.as_deref().map(wrapped)
     }
+}
+
+/// A member of an object; the others are passed over, however long they are.
+fn member<'a>(object: Option<&'a str>, wanted: &str) -> Option<Raw<'a>> {
+    let mut found = None;
+    members(object?, |name, value| {
+        let value = value.pass()?;
+        found = if name == Some(wanted.as_bytes()) { Some(value) } else { found };
+        Some(value)
+    })?;
+    found
+}
+
+/// The same, if it is a text.
+fn text(object: Option<&str>, wanted: &str) -> Option<String> {
+    member(object, wanted).and_then(Raw::text).map(Cow::into_owned)
 }
 
 /// A text as the value of a header: what is none by itself is wrapped.
@@ -124,6 +138,13 @@ mod tests {
         assert_eq!((answer.answers, answer.agreed.as_deref()), (vec!["12345678901234567890".to_owned()], Some("2025-11-25")));
         let given_up = parse(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#).unwrap();
         assert_eq!(given_up.cancels.as_deref(), Some("7"));
+        let given_up = parse(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1e2}}"#).unwrap();
+        assert_eq!(given_up.cancels.as_deref(), Some("1e2"));
+        // What is passed over may be deeper than serde makes values of.
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let deep = parse(&format!("{{\"id\":1,\"method\":\"tools/call\",\"params\":{{\"arguments\":{deep},\"name\":\"add\"}}}}"))
+            .unwrap();
+        assert_eq!(deep.name_given.as_deref(), Some("add"));
         let batch = parse(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"}]"#).unwrap();
         assert_eq!(batch.asks, ["1", "2"]);
         for text in ["", "x", "{}", "[]", "7", "{\"id\":1"] {

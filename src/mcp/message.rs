@@ -65,8 +65,7 @@ pub struct Params<'a> {
 }
 
 /// What a body holds.
-// Boxed, a message would take a block of the heap more.
-#[allow(clippy::large_enum_variant)]
+#[expect(clippy::large_enum_variant, reason = "boxed, a message would take a block of the heap more")]
 #[derive(Debug)]
 pub enum Body<'a> {
     /// One message.
