@@ -178,6 +178,8 @@ pub const PATTERN_BYTES: usize = 256;
 pub const PATTERN_MEMORY_BYTES: usize = 64 * 1024;
 /// The arguments of a call in a line of the audit, which has 4,000 bytes.
 pub const AUDIT_ARGUMENTS_BYTES: usize = 2048;
+/// How long a line of the audit about what was only read may wait for others, so that they are written at once.
+pub const AUDIT_HOLD_MS: u64 = 20;
 /// The longest time that a declaration may give a command.
 pub const COMMAND_SECS: u64 = 24 * 3600;
 /// What a command may print, where the declaration says nothing: more fills the memory of a model, not of the board.

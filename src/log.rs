@@ -1,40 +1,51 @@
 //! Diagnostics and the audit, to stderr: where systemd reads, in its form; else as plain lines.
 
 use crate::audit::{Audit, Event, Strangers};
+use crate::limits;
 use crate::world::Clock;
 use env_logger::Target;
 use log::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// A pipe that is ready takes 4,096 bytes at once (pipe(7), `PIPE_BUF`): a line, and word of those that were dropped.
 const LINE_BYTES: usize = 4000;
+/// A file takes whatever it is given, and a socket that is ready, as the journal's, half of its buffer and more.
+const LINES_BYTES: usize = 16_000;
 
 /// Lines that nobody took.
 static DROPPED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    static HELD: RefCell<Held> = const { RefCell::new(Held { is_on: false, lines: Vec::new() }) };
+    static HELD: RefCell<Held> = const { RefCell::new(Held { most: None, lines: Vec::new(), written: None, is_due: false }) };
 }
 
-/// Lines of the audit that wait until their thread has nothing else to do: a write for each would cost a busy server more
-/// than all else that a call takes from the kernel.
+/// Lines of the audit that wait a moment: a write for each would cost a busy server more than all else that a call takes from the
+/// kernel.
 struct Held {
-    is_on: bool,
-    /// At most [`LINE_BYTES`], so that a pipe takes them at once.
+    /// How many bytes may wait, so that stderr takes them at once; `None` where none may.
+    most: Option<usize>,
     lines: Vec<u8>,
+    /// When lines were last written.
+    written: Option<Instant>,
+    /// Whether somebody was told to call [`flush_due`].
+    is_due: bool,
 }
 
-/// While it lives, what was only read is written when [`flush`] is called, and all else at once as ever.
+/// While it lives, lines about what was only read wait a moment, and all else is written at once as ever.
 #[derive(Debug)]
 pub(crate) struct Holding(());
 
 impl Holding {
-    /// From now on, on this thread, which must call [`flush`] whenever it goes to sleep.
+    /// From now on, on this thread, which must call [`rest`] whenever it goes to sleep.
     pub(crate) fn begin() -> Self {
-        HELD.with_borrow_mut(|held| held.is_on = true);
+        let is_roomy = fstat(io::stderr())
+            .is_ok_and(|stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Socket));
+        HELD.with_borrow_mut(|held| held.most = Some(if is_roomy { LINES_BYTES } else { LINE_BYTES }));
         Holding(())
     }
 }
@@ -42,7 +53,7 @@ impl Holding {
 impl Drop for Holding {
     fn drop(&mut self) {
         flush();
-        HELD.with_borrow_mut(|held| held.is_on = false);
+        HELD.with_borrow_mut(|held| held.most = None);
     }
 }
 
@@ -51,12 +62,45 @@ pub(crate) fn flush() {
     HELD.with_borrow_mut(Held::flush);
 }
 
+/// What is done before this thread sleeps: writes the lines that wait, where none were for a moment. Else they wait that long, and
+/// who gets a time is to call [`flush_due`] after it.
+pub(crate) fn rest() -> Option<Duration> {
+    HELD.with_borrow_mut(Held::rest)
+}
+
+/// Writes the lines whose time [`rest`] has told.
+pub(crate) fn flush_due() {
+    HELD.with_borrow_mut(|held| {
+        held.is_due = false;
+        held.flush();
+    });
+}
+
 impl Held {
     fn flush(&mut self) {
         if !self.lines.is_empty() {
-            write_now(&self.lines);
-            self.lines.clear();
+            self.write(self.lines.len());
         }
+    }
+
+    /// So many bytes, which end with a line.
+    fn write(&mut self, bytes: usize) {
+        write_now(&self.lines[..bytes], self.most.unwrap_or(LINE_BYTES));
+        self.lines.drain(..bytes);
+        self.written = Some(Instant::now());
+    }
+
+    fn rest(&mut self) -> Option<Duration> {
+        if self.lines.is_empty() || self.is_due {
+            return None;
+        }
+        let moment = Duration::from_millis(limits::AUDIT_HOLD_MS);
+        let left = self.written.and_then(|written| moment.checked_sub(written.elapsed()));
+        self.is_due = left.is_some();
+        if left.is_none() {
+            self.flush();
+        }
+        left
     }
 
     fn add(&mut self, prefix: &str, event: &Event<'_>) {
@@ -64,11 +108,10 @@ impl Held {
         self.lines.extend_from_slice(prefix.as_bytes());
         event.write(&mut self.lines);
         self.lines.push(b'\n');
-        if self.lines.len() > LINE_BYTES && before > 0 {
-            write_now(&self.lines[..before]);
-            self.lines.drain(..before);
+        if before > 0 && self.most.is_some_and(|most| self.lines.len() > most) {
+            self.write(before);
         }
-        if !(self.is_on && event.can_wait()) {
+        if self.most.is_none() || !event.can_wait() {
             self.flush();
         }
     }
@@ -91,8 +134,9 @@ pub fn start() {
         .init();
 }
 
-/// Writes lines to stderr, but does not wait for who reads there: the server goes on, and what he misses is counted.
-fn write_now(lines: &[u8]) {
+/// Writes lines to stderr, `most` bytes of them, but does not wait for who reads there: the server goes on, and what he misses is
+/// counted.
+fn write_now(lines: &[u8], most: usize) {
     let stderr = io::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
     let is_ready = poll(&mut ready, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
@@ -106,7 +150,7 @@ fn write_now(lines: &[u8]) {
     if dropped > 0 {
         let _ = writeln!(stderr.lock(), "warn: {dropped} lines were dropped here: nobody took them");
     }
-    let _ = stderr.lock().write_all(&lines[..lines.len().min(LINE_BYTES)]);
+    let _ = stderr.lock().write_all(&lines[..lines.len().min(most)]);
 }
 
 /// What `env_logger` writes to: it hands over whole lines.
@@ -115,7 +159,7 @@ struct Line;
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         flush();
-        write_now(line);
+        write_now(line, LINE_BYTES);
         Ok(line.len())
     }
 
@@ -177,5 +221,46 @@ impl Audit for Stderr {
     fn catch_up(&self) {
         let uptime_ms = self.clock.uptime_ms();
         self.strangers.borrow_mut().left_out(uptime_ms).for_each(|event| self.write(&event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::principal::ClientTag;
+
+    fn called(effect: &'static str) -> Event<'static> {
+        let (subject, client, tool) = ("ada", ClientTag([0; 8]), "add");
+        Event::ToolCalled { subject, client, tool, arguments: None, effect: Some(effect), outcome: "ok", ms: 0 }
+    }
+
+    #[test]
+    fn the_first_line_is_written_before_the_thread_sleeps_and_the_next_ones_together() {
+        let mut held = Held { most: Some(LINE_BYTES), lines: Vec::new(), written: None, is_due: false };
+        held.add("", &called("reads"));
+        assert!(!held.lines.is_empty());
+        assert_eq!((held.rest(), held.lines.len()), (None, 0), "nothing was written lately");
+        // No machine takes so long for a line.
+        held.written = Some(Instant::now() + Duration::from_secs(10));
+        held.add("", &called("reads"));
+        assert!(held.rest().is_some_and(|left| left >= Duration::from_millis(limits::AUDIT_HOLD_MS)));
+        held.add("", &called("reads"));
+        assert_eq!(held.rest(), None, "it is told once");
+        assert_eq!(held.lines.split(|byte| *byte == b'\n').count(), 3);
+        held.add("", &called("writes"));
+        assert_eq!(held.lines.len(), 0, "with what changes something, all is written");
+    }
+
+    #[test]
+    fn no_more_waits_than_stderr_takes_at_once() {
+        let mut held = Held { most: Some(LINE_BYTES), lines: Vec::new(), written: None, is_due: false };
+        for _ in 0..1000 {
+            held.add("", &called("reads"));
+            assert!(held.lines.len() <= LINE_BYTES && held.lines.ends_with(b"\n"));
+        }
+        assert!(held.lines.capacity() <= 2 * LINE_BYTES);
+        held.most = None;
+        held.add("", &called("reads"));
+        assert_eq!(held.lines.len(), 0, "where nobody says that the thread sleeps, none waits");
     }
 }

@@ -168,12 +168,13 @@ impl Board {
 
     /// Ends it without warning; what it said.
     pub(crate) fn told(mut self) -> String {
-        // It says what was read before it goes to sleep, and does so before it takes a new connection.
+        // It says what was read a moment later, and has done all else before it takes a new connection.
         let _ = TcpStream::connect(("127.0.0.1", self.port)).and_then(|mut wire| {
             wire.set_read_timeout(Some(Duration::from_secs(10)))?;
             wire.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
             wire.read(&mut [0])
         });
+        std::thread::sleep(10 * Duration::from_millis(perchd::limits::AUDIT_HOLD_MS));
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.stderr()
