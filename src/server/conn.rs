@@ -70,7 +70,9 @@ where
             // It ends at once where nothing is going on.
             connection.as_mut().graceful_shutdown();
         }
+        let moment = service.moment();
         let ended = connection.as_mut().poll(&mut Context::from_waker(&bell));
+        drop(moment);
         if note.borrow().is_some() {
             return Poll::Ready(true);
         }
