@@ -105,6 +105,7 @@ impl<'a> Ahead<'a> {
 
 // Each of these begins where it is told to, and says where it has ended.
 
+#[inline]
 fn space(json: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = json.get(at) {
         at += 1;
@@ -112,6 +113,7 @@ fn space(json: &[u8], mut at: usize) -> usize {
     at
 }
 
+#[inline]
 fn value(json: &[u8], at: usize, depth: usize) -> Option<usize> {
     match *json.get(at)? {
         b'"' => string(json, at).map(|(end, _)| end),
@@ -142,6 +144,7 @@ fn array(json: &[u8], at: usize, depth: usize) -> Option<usize> {
 }
 
 /// Goes into an object or an array; whether that is past it, as it is empty.
+#[inline]
 fn open(json: &[u8], at: usize, close: u8) -> (usize, bool) {
     let at = space(json, at + 1);
     let is_empty = json.get(at) == Some(&close);
@@ -149,6 +152,7 @@ fn open(json: &[u8], at: usize, close: u8) -> (usize, bool) {
 }
 
 /// Goes to what stands behind a comma, or past the end.
+#[inline]
 fn more(json: &[u8], at: usize, close: u8) -> Option<(usize, bool)> {
     let at = space(json, at);
     match *json.get(at)? {
@@ -158,6 +162,7 @@ fn more(json: &[u8], at: usize, close: u8) -> Option<(usize, bool)> {
 }
 
 /// Goes past the name of a member: where it ends, where the value begins, and whether there is an escape in the name.
+#[inline]
 fn name(json: &[u8], at: usize) -> Option<(usize, usize, bool)> {
     if *json.get(at)? != b'"' {
         return None;
@@ -168,6 +173,7 @@ fn name(json: &[u8], at: usize) -> Option<(usize, usize, bool)> {
 }
 
 /// Says, too, whether there was an escape.
+#[inline]
 fn string(json: &[u8], at: usize) -> Option<(usize, bool)> {
     let (mut at, mut has_escape) = (at + 1, false);
     loop {
