@@ -19,6 +19,7 @@ import re
 import signal
 import socket
 import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,8 @@ STREAMS = 200
 REVISION = "2025-11-25"
 REDIRECT = "http://localhost:3334/oauth/callback"
 FIGURES = ["size", "instructions", "allocations", "cpu", "streams", "start", "idle"]
-CONNECTIONS = 16
-MANY_CONNECTIONS = 64
-ROUNDS = 500
+CONNECTIONS = [16, 64]
+BURST, BURSTS = 1600, 40
 
 
 class Wire:
@@ -361,31 +361,60 @@ def after_calls(peer, calls, wrap, way=Mcp):
     return server.stop()
 
 
-def cpu_us(peer, way, connections):
-    """Processor time of one call in microseconds, where so many clients call at once that the server does not sleep between
-    them; and how long the slowest of a hundred calls waits for its answer, in milliseconds."""
-    server = peer.start()
-    clients = [way(server, peer) for _ in range(connections)]
-    waits = []
+class Crowd:
+    """A server and as many clients that call at once, so that it does not sleep between them."""
 
-    def called(rounds):
+    def __init__(self, peer, way, connections):
+        self.name, self.server = peer.name, peer.start()
+        self.clients = [way(self.server, peer) for _ in range(connections)]
+        self.took, self.waits = [], []
+        self.burst()
+        self.took.clear()
+        self.waits.clear()
+
+    def burst(self):
+        """Some calls of each: notes what the server took for one in microseconds, and how long each waited in seconds."""
+        rounds = max(1, BURST // len(self.clients))
+        before = self.server.cpu_ns()
         for number in range(10_000_000, 10_000_000 + rounds):
             sent = []
-            for client in clients:
+            for client in self.clients:
                 client.send(number)
                 sent.append(time.perf_counter())
-            for client, at in zip(clients, sent):
+            for client, at in zip(self.clients, sent):
                 client.receive(number)
-                waits.append(time.perf_counter() - at)
+                self.waits.append(time.perf_counter() - at)
+        self.took.append((self.server.cpu_ns() - before) / 1000 / (rounds * len(self.clients)))
 
-    rounds = ROUNDS * CONNECTIONS // connections
-    called(rounds // 5)
-    waits.clear()
-    before = server.cpu_ns()
-    called(rounds)
-    took = server.cpu_ns() - before
-    server.stop()
-    return took / 1000 / (rounds * connections), sorted(waits)[len(waits) * 99 // 100] * 1000
+
+def cpu(peers, way, connections):
+    """By peer: processor time of one call in microseconds; how many times that of bare hyper it is; and how long the slowest of a
+    hundred calls waits for its answer, in milliseconds.
+
+    How fast the machine is changes from second to second. So the peers are called in turns, in short bursts, each of which
+    is set against bare hyper's beside it; medians are told."""
+    crowds = [Crowd(peer, way, connections) for peer in peers]
+    for turn in range(BURSTS):
+        for crowd in crowds if turn % 2 else reversed(crowds):
+            crowd.burst()
+    bare = next(crowd for crowd in crowds if crowd.name == BareHyper.name)
+    for crowd in crowds:
+        crowd.server.stop()
+        times = [one / other for one, other in zip(crowd.took, bare.took)]
+        yield crowd.name, statistics.median(crowd.took), statistics.median(times), sorted(crowd.waits)[len(crowd.waits) * 99 // 100] * 1000
+
+
+def cpu_figures(peers):
+    """Name, peer and value of each figure about processor time."""
+    for way, of in [(Mcp, ""), (Sse, "_sse")]:
+        for connections in CONNECTIONS:
+            # rmcp has no HTTP with SSE.
+            those = [peer for peer in peers if way is Mcp or not isinstance(peer, Rmcp)]
+            for name, took, times, wait in cpu(those, way, connections):
+                yield f"cpu_us_per{of}_call_of_{connections}", name, took
+                yield f"cpu{of}_of_{connections}_to_bare", name, times
+                if way is Mcp:
+                    yield f"p99_ms_of_{connections}", name, wait
 
 
 def start_ms(peer):
@@ -461,7 +490,7 @@ def idle_bytes(peer, is_tls):
 
 
 def figures(peer, wanted):
-    """Name and value of each figure of this peer."""
+    """Name and value of each figure of this peer by itself."""
     is_perchd, has_sse = isinstance(peer, Perchd), not isinstance(peer, Rmcp)
     if "size" in wanted:
         yield "binary_bytes", os.stat(peer.binary).st_size
@@ -473,15 +502,6 @@ def figures(peer, wanted):
         blocks, size = allocations(peer)
         yield "allocations_per_call", blocks
         yield "allocated_bytes_per_call", size
-    if "cpu" in wanted:
-        yield "cpu_us_per_call", cpu_us(peer, Mcp, CONNECTIONS)[0]
-        if has_sse:
-            yield "cpu_us_per_sse_call", cpu_us(peer, Sse, CONNECTIONS)[0]
-        took, wait = cpu_us(peer, Mcp, MANY_CONNECTIONS)
-        yield "cpu_us_per_call_of_64", took
-        yield "p99_ms_of_64", wait
-        if has_sse:
-            yield "cpu_us_per_sse_call_of_64", cpu_us(peer, Sse, MANY_CONNECTIONS)[0]
     if "streams" in wanted:
         yield "bytes_per_stream", stream_bytes(peer, False)
         if is_perchd:
@@ -514,9 +534,12 @@ def main():
     for peer in peers:
         for name, value in figures(peer, wanted):
             table.setdefault(name, {})[peer.name] = value
+    if "cpu" in wanted:
+        for name, peer, value in cpu_figures(peers):
+            table.setdefault(name, {})[peer] = value
     print(f"{'':28}" + "".join(f"{peer.name:>14}" for peer in peers))
     for name, values in table.items():
-        print(f"{name:28}" + "".join(f"{values[peer.name]:>14,.1f}" if peer.name in values else " " * 14 for peer in peers))
+        print(f"{name:28}" + "".join(f"{values[peer.name]:>14,.{2 if name.endswith('_to_bare') else 1}f}" if peer.name in values else " " * 14 for peer in peers))
     if "instructions_per_call" in table:
         print(f"perchd takes {table['instructions_per_call']['perchd']:,.0f} instructions per call")
     if holds:
