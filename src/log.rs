@@ -52,7 +52,8 @@ impl Holding {
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        flush();
+        // Whoever was told to flush ends with the server.
+        flush_due();
         HELD.with_borrow_mut(|held| held.most = None);
     }
 }
@@ -249,6 +250,21 @@ mod tests {
         assert_eq!(held.lines.split(|byte| *byte == b'\n').count(), 3);
         held.add("", &called("writes"));
         assert_eq!(held.lines.len(), 0, "with what changes something, all is written");
+    }
+
+    #[test]
+    fn who_serves_again_on_this_thread_is_told_again() {
+        for _ in 0..2 {
+            let holding = Holding::begin();
+            HELD.with_borrow_mut(|held| {
+                held.written = Some(Instant::now() + Duration::from_secs(10));
+                held.add("", &called("reads"));
+            });
+            assert!(rest().is_some());
+            assert_eq!(rest(), None);
+            drop(holding);
+            HELD.with_borrow(|held| assert!(held.lines.is_empty()));
+        }
     }
 
     #[test]
