@@ -3,6 +3,7 @@
 use crate::audit::Audit;
 use crate::limits;
 use ring::rand::{SecureRandom, SystemRandom};
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment, as the two clocks of a board see it.
@@ -44,6 +45,32 @@ impl Clock {
     /// Since the program started.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+/// A moment that lasts as long as a turn, so that the clocks are read once for it.
+#[derive(Debug, Default)]
+pub(crate) struct Moment(Cell<Option<Now>>);
+
+impl Moment {
+    /// What the clocks said when the turn began that goes on; else what they say.
+    pub(crate) fn now(&self, clock: &Clock) -> Now {
+        self.0.get().unwrap_or_else(|| clock.now())
+    }
+
+    /// Begins a turn, which ends when it is dropped.
+    pub(crate) fn last(&self, clock: &Clock) -> Turn<'_> {
+        self.0.set(Some(clock.now()));
+        Turn(self)
+    }
+}
+
+/// See [`Moment::last`].
+pub(crate) struct Turn<'a>(&'a Moment);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.0.set(None);
     }
 }
 
@@ -95,5 +122,21 @@ impl World<'_> {
         let mut bytes = [0; N];
         self.random.fill(&mut bytes);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_of_one_moment_and_the_next_of_a_later_one() {
+        let (clock, moment) = (Clock::start(0), Moment::default());
+        let turn = moment.last(&clock);
+        let first = moment.now(&clock);
+        std::thread::sleep(Duration::from_millis(3));
+        assert_eq!(moment.now(&clock), first);
+        drop(turn);
+        assert!(moment.now(&clock).uptime_ms > first.uptime_ms);
     }
 }

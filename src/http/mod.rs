@@ -49,7 +49,7 @@ use crate::mcp::{Engine, Implementation, Peer, Session};
 use crate::oauth::{Authority, Mode, REDIRECT_URIS, Settings};
 use crate::seal::KeyRing;
 use crate::tool::{Catalog, Changes, Level};
-use crate::world::{Clock, Kernel, Now, World};
+use crate::world::{Clock, Kernel, Moment, Turn, World};
 use bytes::Bytes;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -125,15 +125,6 @@ pub(crate) struct OwnCa {
     pub(crate) fingerprint: String,
 }
 
-/// The turn of one connection.
-pub(crate) struct Moment<'a>(&'a Cell<Option<Now>>);
-
-impl Drop for Moment<'_> {
-    fn drop(&mut self) {
-        self.0.set(None);
-    }
-}
-
 /// What every request of one server shares.
 pub(crate) struct Service {
     config: RefCell<Rc<Config>>,
@@ -148,8 +139,7 @@ pub(crate) struct Service {
     /// Users who get another password next, and stay signed in.
     staying: RefCell<Vec<String>>,
     clock: Clock,
-    /// What it said when the connection got its turn that has one now.
-    moment: Cell<Option<Now>>,
+    moment: Moment,
     random: Kernel,
     /// The audit, and what is counted.
     watch: Watch,
@@ -190,7 +180,7 @@ impl Service {
             staying: RefCell::default(),
             keys: RefCell::new(parts.keys),
             clock: parts.clock,
-            moment: Cell::default(),
+            moment: Moment::default(),
             random: Kernel::new(),
             watch: Watch::new(parts.audit, parts.clock),
             live: Live::default(),
@@ -316,14 +306,12 @@ impl Service {
 
     /// The world, at this moment.
     fn world(&self) -> World<'_> {
-        let now = self.moment.get().unwrap_or_else(|| self.clock.now());
-        World { now, random: &self.random, audit: &self.watch }
+        World { now: self.moment.now(&self.clock), random: &self.random, audit: &self.watch }
     }
 
-    /// What is done while this lives is of one moment, so that the clocks are read once for it.
-    pub(crate) fn moment(&self) -> Moment<'_> {
-        self.moment.set(Some(self.clock.now()));
-        Moment(&self.moment)
+    /// The turn of a connection, which is of one moment.
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        self.moment.last(&self.clock)
     }
 
     /// Writes down what was revoked by the request that ends now, if anything was, and ends its streams. A sign-in that a

@@ -70,9 +70,9 @@ where
             // It ends at once where nothing is going on.
             connection.as_mut().graceful_shutdown();
         }
-        let moment = service.moment();
+        let turn = service.turn();
         let ended = connection.as_mut().poll(&mut Context::from_waker(&bell));
-        drop(moment);
+        drop(turn);
         if note.borrow().is_some() {
             return Poll::Ready(true);
         }

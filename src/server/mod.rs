@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::errand;
 use crate::error::{Error, Exit};
 use crate::http::{Identity, Parts, Service};
-use crate::log::{Holding, Stderr, flush_due, rest};
+use crate::log::{Holding, Stderr};
 use crate::mcp::Implementation;
 use crate::server::control::Control;
 use crate::server::desk::Desk;
@@ -357,16 +357,11 @@ fn unstarted(error: std::io::Error) -> Error {
 }
 
 fn runtime() -> std::io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_io().enable_time().on_thread_park(before_sleep).build_local(LocalOptions::default())
-}
-
-fn before_sleep() {
-    if let Some(moment) = rest() {
-        errand::begin(async move {
-            tokio::time::sleep(moment).await;
-            flush_due();
-        });
-    }
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .on_thread_park(rounds::before_sleep)
+        .build_local(LocalOptions::default())
 }
 
 async fn serve(

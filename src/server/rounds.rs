@@ -1,7 +1,9 @@
 //! What the server does from time to time, whoever calls.
 
+use crate::errand;
 use crate::http::Service;
 use crate::limits;
+use crate::log::{flush_due, rest};
 use crate::server::tls::Tls;
 use crate::systemd;
 use std::rc::Rc;
@@ -23,6 +25,16 @@ pub(crate) async fn keep_alive(service: Rc<Service>) {
     loop {
         rounds.tick().await;
         service.keep_alive();
+    }
+}
+
+/// Has the lines of the audit written that wait: now, or in a moment.
+pub(super) fn before_sleep() {
+    if let Some(moment) = rest() {
+        errand::begin(async move {
+            tokio::time::sleep(moment).await;
+            flush_due();
+        });
     }
 }
 
