@@ -56,7 +56,6 @@ fn a_call_is_told_of_though_nobody_calls_after_it() {
     }
     assert_eq!(tokens.rpc(board.port, call).status, 200);
     assert_eq!(client.revoke(&tokens.refresh).status, 200);
-    assert_eq!(board.times("\"event\":\"revoked\""), 1, "what changes something is written before it is answered");
     let told = board.told();
     let events: Vec<_> = told.lines().filter_map(|line| line.split("\"event\":\"").nth(1)?.split('"').next()).collect();
     assert_eq!(events[events.len() - 2..], ["tool_called", "revoked"], "{events:?}");
