@@ -59,7 +59,7 @@ impl Drop for Holding {
 }
 
 /// Writes the lines that wait on this thread.
-pub(crate) fn flush() {
+fn flush() {
     HELD.with_borrow_mut(Held::flush);
 }
 
