@@ -166,6 +166,16 @@ test('at a terminal the marks have colours, unless NO_COLOR says otherwise, and 
   for (const text of [coloured, plain]) assert.match(text, new RegExp(`${waits}\\r\\x1b\\[K`));
 });
 
+test('who waits away from a terminal is told nothing, and takes no processor', { timeout }, async (t) => {
+  const url = `http://localhost:${await silent(t)}/mcp`;
+  const program = new Program(t, 'bash', ['-c', `"${binary}" doctor ${url}; times`], { name: 'perchd doctor' });
+  await program.finish(60);
+  assert.ok(!program.stderr.includes('HTTP: '), program.stderr);
+  // What the shell's own children took, in user space and in the kernel.
+  const [, minutes, seconds] = /^(\d+)m([\d.]+)s \d+m[\d.]+s\n$/m.exec(program.stdout.split('\n').slice(-2).join('\n'));
+  assert.ok(60 * minutes + Number(seconds) < 1, program.stdout);
+});
+
 async function doctor(t, args, env) {
   const own = { ...process.env, XDG_CONFIG_HOME: '/nonexistent', XDG_STATE_HOME: '/nonexistent', XDG_RUNTIME_DIR: '/nonexistent' };
   const program = new Program(t, binary, ['doctor', ...args], { env: { ...own, ...env }, name: 'perchd doctor' });

@@ -48,21 +48,23 @@ impl Report {
 
     /// Says at a terminal what takes more than a second: the whole seconds of the step, each of them.
     pub(super) async fn watch(self: Rc<Self>) {
-        let mut said = (self.step.get(), 0);
+        if !self.is_watched {
+            return;
+        }
+        let mut said = 0;
         loop {
             let (step, since) = self.step.get();
-            if said.0 != (step, since) {
-                said = ((step, since), 0);
-            }
             // Counted from the step's own beginning, as naps of a second each would drift; and from what was said last, as who is woken
             // late would leave a second out.
-            let seconds = said.1 + 1;
+            let seconds = said + 1;
             tokio::time::sleep_until((since + Duration::from_secs(seconds)).into()).await;
-            if self.is_watched && self.step.get() == (step, since) {
-                self.is_waiting.set(true);
-                remark(&format!("\r\x1b[K...          {step}: {seconds} s"));
-                said.1 = seconds;
+            if self.step.get() != (step, since) {
+                said = 0;
+                continue;
             }
+            self.is_waiting.set(true);
+            remark(&format!("\r\x1b[K...          {step}: {seconds} s"));
+            said = seconds;
         }
     }
 
