@@ -545,7 +545,7 @@ def main():
     if holds:
         over = exceeded({name: values["perchd"] for name, values in table.items()})
         if over:
-            sys.exit(f"above its budget in tests/bench/budgets.toml: {', '.join(over)}. Who exceeds one changes it and says why.")
+            sys.exit(f"above its budget in tests/bench/budgets.toml: {', '.join(over)}. Who exceeds one changes it and says why. What was learnt of an older program may be the reason: tests/bench/train")
 
 
 if __name__ == "__main__":
