@@ -515,8 +515,11 @@ def figures(peer, wanted):
 
 
 def exceeded(measured):
-    """What is above its budget. Budgets are of one kind of machine: elsewhere other instructions do the same."""
-    machine = platform.machine()
+    """What is above its budget. Budgets are of one kind of machine, as elsewhere other instructions do the same, and of what its compiler knows
+    of where time goes (cross/rustc)."""
+    compiler = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    is_trained = compiler == (HERE / "../../cross/trained/rustc").read_text()
+    machine = platform.machine() + ("" if is_trained else "-untrained")
     budgets = tomllib.loads((HERE / "budgets.toml").read_text()).get(machine)
     if budgets is None:
         print(f"no budgets for {machine}: nothing was held")
