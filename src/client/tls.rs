@@ -10,7 +10,7 @@ use crate::error::{Error, Exit};
 use crate::limits;
 use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, WebPkiServerVerifier, verify_server_name};
+use rustls::client::{ClientConfig, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring::default_provider, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -178,7 +178,6 @@ impl Tls {
         if roots.is_empty() && matches!(trust, Trust::Ca(_)) {
             return Err(Error::new(Exit::Config, "the certificates of --ca are none of a CA"));
         }
-        let roots = Arc::new(roots);
         let judge = Judge { trust, roots, provider: Arc::clone(&provider), refusal: Mutex::default(), shown: Mutex::default() };
         let judge = Arc::new(judge);
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).map_err(failed)?;
@@ -211,13 +210,19 @@ impl std::fmt::Debug for Tls {
 }
 
 /// Looks at what the server shows.
-#[derive(Debug)]
 struct Judge {
     trust: Trust,
-    roots: Arc<RootCertStore>,
+    roots: RootCertStore,
     provider: Arc<CryptoProvider>,
     refusal: Mutex<Option<Refusal>>,
     shown: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+/// rustls asks for it. What is derived would be that of all algorithms, too.
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").finish_non_exhaustive()
+    }
 }
 
 impl Judge {
@@ -231,26 +236,27 @@ impl Judge {
         others: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
+    ) -> Result<(), TlsError> {
         let unknown = || TlsError::InvalidCertificate(CertificateError::UnknownIssuer);
-        let mut roots = Arc::clone(&self.roots);
+        let certificate = ParsedCertificate::try_from(server)?;
+        let mut pinned = RootCertStore::empty();
+        let mut roots = &self.roots;
         if let Trust::Pin(pin) = &self.trust {
             let is_pinned = |certificate: &CertificateDer<'_>| digest(&SHA256, certificate).as_ref() == pin;
             if is_pinned(server) {
                 // It vouches for itself: who holds its key is who was pinned. The name must still be right.
-                return verify_server_name(&ParsedCertificate::try_from(server)?, name).map(|()| ServerCertVerified::assertion());
+                return verify_server_name(&certificate, name);
             }
             let ca = others.iter().find(|other| is_pinned(other)).ok_or_else(unknown)?;
-            let mut only = RootCertStore::empty();
-            only.add(ca.clone().into_owned())?;
-            roots = Arc::new(only);
+            pinned.add(ca.clone().into_owned())?;
+            roots = &pinned;
         }
         if roots.is_empty() {
             return Err(unknown());
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&self.provider)).build();
-        let verifier = verifier.map_err(|error| TlsError::General(error.to_string()))?;
-        verifier.verify_server_cert(server, others, name, &[], now)
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&certificate, roots, others, now, algorithms)?;
+        verify_server_name(&certificate, name)
     }
 }
 
@@ -269,7 +275,8 @@ impl ServerCertVerifier for Judge {
             let is_pinned = matches!(self.trust, Trust::Pin(_));
             let refusal = Refusal { why: why.clone(), is_pinned, seen: pin(others.last().unwrap_or(server)) };
             *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
-        })
+        })?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -307,7 +314,7 @@ mod tests {
         assert_eq!(read, digest(&SHA256, b"certificate").as_ref());
         let (kind, digits) = text.split_once(':').unwrap();
         let pairs: Vec<_> = digits.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap()).collect();
-        let colons = format!("SHA256:{}", pairs.join(":").to_uppercase());
+        let colons = format!("SHA256:{}", pairs.join(":").to_ascii_uppercase());
         assert!(matches!(Trust::from_pin(&colons), Some(Trust::Pin(same)) if same == read));
         for wrong in [
             digits,
