@@ -129,7 +129,7 @@ pub fn start() {
                 // sd-daemon(3): the priority of a line.
                 write!(out, "<{}>", priority(record.level()))?;
             }
-            writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args())
+            writeln!(out, "{}: {}", record.level().as_str().to_ascii_lowercase(), record.args())
         })
         .target(Target::Pipe(Box::new(Line)))
         .init();

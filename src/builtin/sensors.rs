@@ -170,8 +170,8 @@ fn find(root: &Root) -> Vec<Sensor> {
 impl Sensor {
     fn fits(&self, filter: &str) -> bool {
         let words = [Some(&self.name), Some(&self.chip), self.label.as_ref(), Some(&self.kind)];
-        let filter = filter.to_lowercase();
-        words.into_iter().flatten().any(|word| word.to_lowercase().contains(&filter))
+        let filter = filter.to_ascii_lowercase();
+        words.into_iter().flatten().any(|word| word.to_ascii_lowercase().contains(&filter))
     }
 
     fn reading(self, root: &Root) -> Reading {
@@ -216,9 +216,16 @@ fn number(root: &Root, path: &str) -> Result<f64, String> {
     json::number(&text(root, path)?).ok_or_else(|| "what it says is no number".to_owned())
 }
 
-/// Seven figures: no sensor has more, and products of decimal fractions end in noise.
+/// Seven figures: no sensor has more, and products of decimal fractions end in noise. What is before the point stays as it is.
 fn rounded(value: f64) -> f64 {
-    json::number(&format!("{value:.6e}")).unwrap_or(value)
+    let (mut size, mut decimals) = (value.abs(), 6_usize);
+    while size >= 10.0 && decimals > 0 {
+        (size, decimals) = (size / 10.0, decimals - 1);
+    }
+    while size > 0.0 && size < 1.0 && decimals < 30 {
+        (size, decimals) = (size * 10.0, decimals + 1);
+    }
+    json::number(&format!("{value:.decimals$}")).unwrap_or(value)
 }
 
 impl Readings {
