@@ -69,15 +69,16 @@ fn text(number: f64) -> String {
     if let Some(whole) = whole(number) {
         return whole.to_string();
     }
-    // Rust finds the shortest digits that read back as the same number, as ECMA-262 asks, but lays them out as d.ddde-7.
-    let mut text = format!("{number:e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (end, Ok(exponent)) = (mantissa.len(), exponent.parse::<i32>()) else { return text };
-    text.truncate(end);
-    let first = usize::from(text.starts_with('-'));
-    if text.len() > first + 1 {
-        text.remove(first + 1);
-    }
+    // Rust finds the shortest digits that read back as the same number, as ECMA-262 asks, but lays all of them out: 0.0000001.
+    let plain = number.abs().to_string();
+    let (before, after) = plain.split_once('.').unwrap_or((&plain, ""));
+    let all = [before, after].concat();
+    let digits = all.trim_start_matches('0');
+    let count = |text: &str| i32::try_from(text.len()).unwrap_or_default();
+    let exponent = count(before) - 1 - (count(&all) - count(digits));
+    let mut text = if number < 0.0 { "-" } else { "" }.to_owned();
+    let first = text.len();
+    text.push_str(digits.trim_end_matches('0'));
     place_point(&mut text, first, exponent);
     text
 }
