@@ -77,6 +77,12 @@ impl Arguments {
         let value = self.values.get(index).unwrap_or(&Value::Null);
         T::deserialize(value).map_err(|error| ToolError::new(format!("Argument `{name}` cannot be used: {error}.")))
     }
+
+    /// The argument `name` as it is; null where there is none.
+    pub(crate) fn value(&self, name: &str) -> &Value {
+        let index = self.names.iter().position(|known| known == name);
+        index.and_then(|index| self.values.get(index)).unwrap_or(&Value::Null)
+    }
 }
 
 /// Reads the object of arguments, null for each that was left out; what the tool does not know is passed over, as clients
@@ -236,6 +242,11 @@ impl Call {
     /// A sentence for the model when the value does not fit into `T`.
     pub fn arg<T: DeserializeOwned>(&self, name: &str) -> Result<T, ToolError> {
         self.arguments.arg(name)
+    }
+
+    /// The argument `name` as it is.
+    pub(crate) fn value(&self, name: &str) -> &Value {
+        self.arguments.value(name)
     }
 
     /// Who calls.

@@ -9,10 +9,10 @@ use serde_json::Value;
 ///
 /// An element whose argument was left out is left out itself. Each item of a list is an element, and so is each other value;
 /// nothing is ever taken apart.
-pub(crate) fn fill(
+pub(crate) fn fill<'a>(
     template: &Template,
     args: &[DeclaredArg],
-    value: impl Fn(&str) -> Result<Value, ToolError>,
+    value: impl Fn(&str) -> &'a Value,
 ) -> Result<Vec<String>, ToolError> {
     let mut line = vec![template.program.clone()];
     for element in &template.elements {
@@ -20,15 +20,15 @@ pub(crate) fn fill(
             Element::Literal(text) => line.push(text.clone()),
             Element::Argument { prefix, index } => {
                 let Some(arg) = args.get(*index) else { continue };
-                match value(arg.arg.name())? {
+                match value(arg.arg.name()) {
                     Value::Null => {}
-                    Value::Bool(is_set) if arg.flag.is_some() => line.extend(arg.flag.clone().filter(|_| is_set)),
+                    Value::Bool(is_set) if arg.flag.is_some() => line.extend(arg.flag.clone().filter(|_| *is_set)),
                     Value::Array(items) => {
-                        for item in &items {
+                        for item in items {
                             line.push(filled(arg, prefix, &text(item))?);
                         }
                     }
-                    other => line.push(filled(arg, prefix, &text(&other))?),
+                    other => line.push(filled(arg, prefix, &text(other))?),
                 }
             }
         }
@@ -81,7 +81,7 @@ mod tests {
             ],
         };
         let checked = arg.arg.check(Some(value.clone())).map_err(|error| error.to_string())?.unwrap_or_default();
-        let argv = fill(&template, std::slice::from_ref(arg), |_| Ok(checked.clone())).map_err(|error| error.to_string())?;
+        let argv = fill(&template, std::slice::from_ref(arg), |_| &checked).map_err(|error| error.to_string())?;
         assert_eq!((argv[0].as_str(), argv[1].as_str(), argv[argv.len() - 1].as_str()), ("/bin/p", "--", "end"));
         Ok(argv[2..argv.len() - 1].to_vec())
     }

@@ -96,7 +96,7 @@ fn is_dry(declared: &DeclaredTool, call: &Call) -> Result<bool, ToolError> {
 /// The command line of a call.
 fn line(declared: &DeclaredTool, call: &Call, is_dry: bool) -> Result<Vec<String>, ToolError> {
     let template = declared.dry_run.as_ref().filter(|_| is_dry).unwrap_or(&declared.run);
-    argv::fill(template, &declared.args, |name| call.arg(name))
+    argv::fill(template, &declared.args, |name| call.value(name))
 }
 
 /// When the server gives a call up that does not end by itself. A command's own time is up before.

@@ -2,6 +2,7 @@
 
 use crate::builtin::exec::child::{End, Ran, SignalName};
 use crate::config::declared::Product;
+use crate::json;
 use crate::tool::{Content, Contents, Output, ToolError};
 use serde_json::value::RawValue;
 use std::fmt::Write;
@@ -79,7 +80,7 @@ fn structured(ran: &Ran) -> Result<Output, ToolError> {
     if ran.is_cut {
         return Err(ToolError::new(format!("The command printed more than {}, so that its JSON is not whole.", size(ran))));
     }
-    let json: &RawValue = serde_json::from_slice(&ran.stdout)
+    let json: &RawValue = json::read(&ran.stdout)
         .map_err(|error| failed(&format!("The command ended well, but what it printed is no JSON: {error}."), ran))?;
     let json = on_one_line(json.get());
     // Structured content is an object (MCP 2025-06-18, server/tools).

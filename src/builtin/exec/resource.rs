@@ -53,7 +53,7 @@ struct Source {
 
 async fn print(source: Rc<Source>, commands: Rc<Commands>, call: Call) -> Result<Contents, ToolError> {
     let Setting { timeout, output_bytes, .. } = source.setting;
-    let argv = argv::fill(&source.run, &[], |_| Ok(Value::Null))?;
+    let argv = argv::fill(&source.run, &[], |_| &Value::Null)?;
     let share = Share { concurrency: limits::COMMAND_CONCURRENCY, rate: None, output_bytes };
     let permit = commands.admit(&source.gate, share, &call.principal().subject)?;
     let ran = execute(&argv, &source.setting, Capture::new(output_bytes, true), permit).await?;
