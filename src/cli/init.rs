@@ -13,7 +13,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const HELP: &str = "\
 Makes what a board needs to be reached from other computers: a configuration
@@ -126,7 +126,8 @@ fn example(state: Option<&Path>, listen: Option<SocketAddr>) -> Result<String, E
         text = text.replacen(LISTEN, &format!("listen = \"{listen}\"\n"), 1);
     }
     if let Some(state) = state {
-        let absolute = std::path::absolute(state).ok().and_then(|path| path.to_str().map(str::to_owned));
+        let absolute = std::env::current_dir().ok().map(|here| here.join(state).components().collect::<PathBuf>());
+        let absolute = absolute.and_then(|path| path.to_str().map(str::to_owned));
         let absolute = absolute.ok_or_else(|| unknown(format!("--state {}: not a path in UTF-8", state.display())))?;
         // JSON escapes what a basic string of TOML escapes, in the same way.
         text = text.replacen(STATE, &format!("state = {}\n", serde_json::Value::from(absolute)), 1);

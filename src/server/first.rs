@@ -5,9 +5,8 @@ use crate::config::{Config, Tls};
 use crate::error::{Error, Exit};
 use crate::seal::KeyRing;
 use crate::server::certificate;
-use crate::server::state::State;
+use crate::server::state::{SECRET, State};
 use crate::world::{Clock, Kernel, World};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is there now.
@@ -38,9 +37,9 @@ pub(crate) fn prepare(config: &Config, is_forced: bool) -> Result<First, Error> 
         let remedy = "Stop it first: systemctl stop perchd. For a new key without new sign-ins: perchd keys rotate";
         let in_use = || Error::new(Exit::Config, "a server uses this key ring").at(config.state.display()).remedy(remedy);
         let _lock = state.lock()?.ok_or_else(in_use)?;
-        let path = config.state.join("keys");
-        fs::copy(&path, old(&path))
-            .map_err(|error| Error::new(Exit::Config, "cannot keep the old key ring").at(old(&path).display()).because(error))?;
+        if let Some(ring) = state.read("keys")? {
+            state.write("keys.old", ring.as_bytes(), SECRET)?;
+        }
         state.keep_keys(&KeyRing::generate(&world))?;
     } else {
         state.keys(&world)?;
