@@ -86,7 +86,7 @@ impl Line for Way {
                 return Err(AskError::Unsupported);
             }
             if let Some(answer) = self.answers.get(key) {
-                return Ok(Slot::filled(answer.clone()));
+                return Ok(Slot::filled(answer));
             }
             let mut asked = self.asked.borrow_mut();
             if asked.len() >= limits::ASKS {

@@ -9,6 +9,7 @@ use crate::tool::Ask;
 use crate::world::Now;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -181,8 +182,8 @@ impl Task {
     }
 
     /// The answer that was given under this key.
-    pub(super) fn answer(&self, key: &str) -> Option<&serde_json::value::RawValue> {
-        self.answers.get(key).map(|answer| &**answer)
+    pub(super) fn answer(&self, key: &str) -> Option<&Value> {
+        self.answers.get(key)
     }
 
     /// Takes answers to what is asked, and says which; others are passed over.
@@ -190,9 +191,9 @@ impl Task {
     /// They are kept, as in the calls that travel with their answers, and within the same bound.
     pub(super) fn update(&mut self, now: Now, given: Answers) -> Result<Answers, Error> {
         // Each kind of answer is an object. What is none answers nothing.
-        let is_wanted = |key: &String, answer: &str| self.questions.contains_key(key) && answer.starts_with('{');
-        let taken: Answers = given.into_iter().filter(|(key, answer)| is_wanted(key, answer.get())).collect();
-        let bytes = |answers: &Answers| answers.iter().map(|(key, answer)| key.len() + answer.get().len()).sum::<usize>();
+        let is_wanted = |key: &String, answer: &Value| self.questions.contains_key(key) && answer.is_object();
+        let taken: Answers = given.into_iter().filter(|(key, answer)| is_wanted(key, answer)).collect();
+        let bytes = |answers: &Answers| answers.iter().map(|(key, answer)| key.len() + answer.to_string().len()).sum::<usize>();
         if bytes(&taken) + bytes(&self.answers) > limits::STATE_TOKEN_BYTES {
             return Err(Error::invalid_params("Invalid params: the answers to this task are too long"));
         }
@@ -336,7 +337,7 @@ pub(super) mod tests {
         assert!(task.update(at(4), answers(r#"{"name":{"action":"decline"}}"#)).unwrap().is_empty(), "answered once for all");
         task.update(at(5), answers(r#"{"color":{"action":"decline"}}"#)).unwrap();
         assert_eq!(task.status(), Status::Working);
-        assert_eq!(task.answer("name").unwrap().get(), r#"{"action":"accept"}"#);
+        assert_eq!(task.answer("name"), Some(&json!({"action": "accept"})));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::mcp::{Engine, Error, Finished, Id, TaskWanted, Work, task_message, ta
 use crate::principal::Principal;
 use crate::tool::{Ask, ToolError, Yield};
 use crate::world::Now;
-use serde_json::value::RawValue;
+use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ impl Engine {
     }
 
     /// What the client has answered to this question already.
-    pub(crate) fn answered_in_task(&self, id: TaskId, key: &str) -> Option<Box<RawValue>> {
-        self.tasks.borrow().task(id)?.answer(key).map(ToOwned::to_owned)
+    pub(crate) fn answered_in_task(&self, id: TaskId, key: &str) -> Option<Value> {
+        self.tasks.borrow().task(id)?.answer(key).cloned()
     }
 
     /// Forgets the questions of which `is_open` says that nobody waits for an answer; whether that changed the status.

@@ -10,7 +10,7 @@
 use crate::json::Members;
 use crate::tool::{Arg, Call, ToolError};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -66,10 +66,15 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A slot with its answer in it already.
-    pub(crate) fn filled(answer: Box<RawValue>) -> Rc<Self> {
+    pub(crate) fn filled(answer: &Value) -> Rc<Self> {
         let slot = Slot::default();
-        slot.fill(Ok(answer));
+        slot.take(answer);
         Rc::new(slot)
+    }
+
+    /// Puts an answer in that was read already.
+    pub(crate) fn take(&self, answer: &Value) {
+        self.fill(to_raw_value(answer).map_err(|_| AskError::Failed));
     }
 
     /// Puts the answer in.

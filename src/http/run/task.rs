@@ -268,7 +268,7 @@ impl TaskLine {
             return Err(AskError::Unsupported);
         }
         if let Some(answer) = way.answers.get(key).cloned().or_else(|| way.service.engine().answered_in_task(self.id, key)) {
-            return Ok(Slot::filled(answer));
+            return Ok(Slot::filled(&answer));
         }
         // The extension, task update requests: a key names one question for as long as the task lives.
         if self.open.borrow().len() >= limits::ASKS || self.open.borrow().iter().any(|question| question.key == key) {
@@ -323,7 +323,7 @@ impl TaskLine {
         let answered: Vec<Question> = self.open.borrow_mut().extract_if(.., is_answered).collect();
         for question in answered {
             if let (Some(slot), Some(answer)) = (question.slot.upgrade(), answers.get(&question.key)) {
-                slot.fill(Ok(answer.clone()));
+                slot.take(answer);
             }
         }
     }
