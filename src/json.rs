@@ -7,7 +7,7 @@ pub(crate) use raw::{Ahead, members};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{fmt, str};
 
 /// Appends `text` as a string (RFC 8259 7).
 pub(crate) fn push_text(json: &mut Vec<u8>, text: &str) {
@@ -21,6 +21,14 @@ pub(crate) fn push_text(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
+}
+
+/// Reads a text of JSON. serde has a reader for texts and another for bytes: with texts alone, the program has one of them.
+///
+/// # Errors
+/// When it is no UTF-8, or no JSON of this kind.
+pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    str::from_utf8(json).map_err(serde_json::Error::custom).and_then(serde_json::from_str)
 }
 
 /// A number that people or the kernel wrote. Rust's own reader has 10 KB of tables, for more digits than they write: this is
@@ -49,7 +57,7 @@ pub(crate) struct Members {
 impl Members {
     /// `None` for what is no object, or has a member twice.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok()
+        read(text).ok()
     }
 
     /// Those of an object within another; what is none has none.
@@ -62,7 +70,7 @@ impl Members {
 
     /// A member; one that is null is as one that is not there.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.left.remove(name).filter(|value| !value.is_null())
+        self.left.get_mut(name).map(Value::take).filter(|value| !value.is_null())
     }
 
     /// A text that must be there.
@@ -123,7 +131,7 @@ impl Members {
 
     /// The same, unless one was not asked for.
     pub(crate) fn whole<T>(&self, read: T) -> Option<T> {
-        self.sound(read).filter(|_| self.left.is_empty())
+        self.sound(read).filter(|_| self.left.values().all(Value::is_null))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the bridge must know of a message; the rest passes through as it is.
 
-use crate::json::{Raw, members};
+use crate::json::{self, Raw, members};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -46,8 +46,7 @@ impl Message {
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let mut message = Message::default();
         let is_batch = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-        let parts: Vec<Envelope<'_>> =
-            if is_batch { serde_json::from_slice(&bytes).ok()? } else { vec![serde_json::from_slice(&bytes).ok()?] };
+        let parts: Vec<Envelope<'_>> = if is_batch { json::read(&bytes).ok()? } else { vec![json::read(&bytes).ok()?] };
         for part in parts {
             message.take(&part);
         }

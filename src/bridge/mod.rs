@@ -12,6 +12,7 @@ use crate::client::tls::{Tls, Trust};
 use crate::client::url::Url;
 use crate::errand;
 use crate::error::{Error, Exit};
+use crate::json;
 use crate::limits;
 use crate::tool::Param;
 use message::{Message, refusal};
@@ -269,7 +270,7 @@ impl Bridge {
                 return Some(message);
             }
             if known.iter().any(|flight| flight.is_list) {
-                let mut list = serde_json::from_slice(&message.bytes).unwrap_or_default();
+                let mut list = json::read(&message.bytes).unwrap_or_default();
                 message.bytes = self.note_marks(&mut list).unwrap_or(message.bytes);
             }
         }

@@ -6,6 +6,7 @@ use super::post::Trouble;
 use super::{Bridge, tell};
 use crate::client::http::Response;
 use crate::client::sse::Reader;
+use crate::json;
 use crate::limits;
 use crate::tool::Param;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ impl Bridge {
         let marks = self.marks.borrow();
         let is_meant = |name: &str| is_call(message) && message.name_given.as_deref() == Some(name);
         let Some((_, params)) = marks.iter().find(|(name, _)| is_meant(name)) else { return Vec::new() };
-        let call: Value = serde_json::from_slice(&message.bytes).unwrap_or_default();
+        let call: Value = json::read(&message.bytes).unwrap_or_default();
         let header = |param: &Param| {
             let argument = param.path.iter().try_fold(&call["params"]["arguments"], |within, name| within.get(name))?;
             let value = match argument {
@@ -58,10 +59,12 @@ impl Bridge {
             return Ok(false);
         }
         let before = self.param_headers(message);
-        let call: Value = serde_json::from_slice(&message.bytes).unwrap_or_default();
-        let mut params = json!({ "_meta": call["params"]["_meta"] });
-        if let Some(meta) = params["_meta"].as_object_mut() {
-            meta.remove("progressToken");
+        let call: Value = json::read(&message.bytes).unwrap_or_default();
+        let mut params = json!({ "_meta": {} });
+        for (name, value) in call["params"]["_meta"].as_object().into_iter().flatten() {
+            if name != "progressToken" {
+                params["_meta"][name] = value.clone();
+            }
         }
         for _ in 0..limits::LIST_PAGES {
             let list = json!({ "jsonrpc": "2.0", "id": "perchd", "method": "tools/list", "params": params });
@@ -92,7 +95,7 @@ impl Bridge {
             return Ok(answer_of(response).await);
         }
         let body = response.body.whole(limits::MESSAGE_BYTES, limits::DOCUMENT_SECS).await.map_err(passing)?;
-        Ok(serde_json::from_slice(&body).ok())
+        Ok(json::read(&body).ok())
     }
 }
 
@@ -106,7 +109,7 @@ async fn answer_of(mut response: Response) -> Option<Value> {
     while let Ok(true) = response.body.next(&mut bytes).await {
         reader.feed(&bytes, &mut events).ok()?;
         bytes.clear();
-        let told = events.drain(..).filter_map(|event| serde_json::from_slice::<Value>(&event.data).ok());
+        let told = events.drain(..).filter_map(|event| json::read::<Value>(&event.data).ok());
         if let Some(answer) = told.into_iter().find(|told| told.get("method").is_none()) {
             return Some(answer);
         }

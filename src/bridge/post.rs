@@ -8,6 +8,7 @@ use crate::client::oauth::Challenge;
 use crate::client::sse::Reader;
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
+use crate::json;
 use crate::limits;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -85,7 +86,7 @@ impl Bridge {
         let body = response.body.whole(limits::MESSAGE_BYTES, limits::DOCUMENT_SECS).await.unwrap_or_default();
         // Who speaks stateless answers an unknown method with 404; 405 is always about the address.
         if status != 405
-            && let Ok(mut told) = serde_json::from_slice::<Value>(&body)
+            && let Ok(mut told) = json::read::<Value>(&body)
             && told["error"]["code"].is_i64()
             && let [id] = message.asks.as_slice()
         {

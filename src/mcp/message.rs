@@ -1,6 +1,6 @@
 //! Messages of JSON-RPC 2.0 as MCP uses them: read without copying, written into one buffer.
 
-use crate::json::{Ahead, Raw, members};
+use crate::json::{self, Ahead, Raw, members};
 use crate::limits;
 use crate::mcp::{Error, stateless};
 use heapless::String as Bounded;
@@ -83,7 +83,7 @@ pub fn read(body: &[u8]) -> Result<Body<'_>, Error> {
     if !is_array {
         return read_one(body).map(Body::One);
     }
-    match serde_json::from_slice::<Vec<&RawValue>>(body) {
+    match json::read::<Vec<&RawValue>>(body) {
         Ok(messages) if messages.is_empty() => Err(Error::invalid_request("Invalid request: the batch is empty")),
         Ok(messages) if messages.len() > limits::BATCH => Err(Error::invalid_request("Invalid request: the batch is too long")),
         Ok(messages) => Ok(Body::Batch(messages)),

@@ -4,7 +4,7 @@
 //! the server runs as, or root: the kernel says who it is.
 
 use crate::error::{Error, Exit};
-use crate::json::Members;
+use crate::json::{self, Members};
 use crate::limits;
 use crate::server::desk::{Answer, Desk, Request};
 use rustix::fs::{FlockOperation, flock};
@@ -193,7 +193,7 @@ fn ask_at(path: &Path, line: &[u8]) -> io::Result<Option<Answer>> {
     let read = sent.and_then(|()| (&mut socket).take(limits::CONTROL_BYTES as u64).read_to_end(&mut answer));
     match read {
         Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Err(error),
-        _ => Ok(serde_json::from_slice(&answer).ok().and_then(Answer::read)),
+        _ => Ok(json::read(&answer).ok().and_then(Answer::read)),
     }
 }
 

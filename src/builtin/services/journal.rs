@@ -2,6 +2,7 @@
 
 use crate::builtin::services::text::{bounded, moment};
 use crate::config::services::Unit;
+use crate::json;
 use crate::limits;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -165,7 +166,7 @@ impl Entry {
         if line.len() > limits::JOURNAL_LINE_BYTES {
             return None;
         }
-        let line: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let line: Map<String, Value> = json::read(line).ok()?;
         let word = |name| line.get(name).and_then(text);
         let number = |name| word(name).and_then(|text| text.parse::<u64>().ok());
         let (message, is_cut) = match line.get("MESSAGE") {

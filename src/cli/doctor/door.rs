@@ -12,6 +12,7 @@ use crate::client::oauth::discovery::{Metadata, Resource, resource, server as au
 use crate::client::oauth::{Access, Challenge, NOBODY, plain};
 use crate::client::url::Url;
 use crate::error::{Error, Exit};
+use crate::json;
 use crate::limits;
 use crate::server::desk::{Answer, Request};
 use serde_json::Value;
@@ -233,7 +234,7 @@ fn anew(way: &Way<'_>) -> String {
 async fn refused(url: &Url, response: Response) -> Error {
     let status = response.status;
     let elsewhere = response.header("location").map(plain);
-    let told: Value = serde_json::from_slice(&body(response).await).unwrap_or_default();
+    let told: Value = json::read(&body(response).await).unwrap_or_default();
     let said =
         ["error_description", "message", "error"].iter().find_map(|name| told[*name].as_str()).map_or_else(String::new, plain);
     if let Some(elsewhere) = elsewhere.filter(|_| (300..400).contains(&status)) {

@@ -4,6 +4,7 @@ use crate::client::fault::Fault;
 use crate::client::http::{Client, Request, Response};
 use crate::client::sse::{Event, Reader};
 use crate::client::url::Url;
+use crate::json;
 use crate::limits;
 use crate::mcp::Revision;
 use serde_json::Value;
@@ -160,7 +161,7 @@ pub(super) async fn answer(response: Response) -> Result<Value, Fault> {
         return in_time(Stream::new(response).answer()).await;
     }
     let bytes = response.body.whole(limits::MESSAGE_BYTES, limits::STEP_SECS).await?;
-    let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let told: Value = json::read(&bytes).unwrap_or_default();
     if told["jsonrpc"] == "2.0" { Ok(told) } else { Err(Fault::Odd("the answer is no JSON-RPC")) }
 }
 
@@ -198,7 +199,7 @@ impl Stream {
     async fn answer(&mut self) -> Result<Value, Fault> {
         loop {
             let event = self.next().await?;
-            let told: Value = serde_json::from_slice(&event.data).unwrap_or_default();
+            let told: Value = json::read(&event.data).unwrap_or_default();
             if told["id"].is_u64() && told["method"].is_null() {
                 return Ok(told);
             }
