@@ -239,15 +239,19 @@ impl Event<'_> {
             json.extend_from_slice(br#","arguments":"#);
             json.extend_from_slice(arguments.get().as_bytes());
         }
-        // Both are words of ours, with nothing to escape.
-        if let Some(effect) = effect {
-            json.extend_from_slice(br#","effect":""#);
-            json.extend_from_slice(effect.as_bytes());
-            json.push(b'"');
+        // Both are words of ours, with nothing to escape. What most calls come to is one text.
+        if let (Some("reads"), "ok") = (effect, outcome) {
+            json.extend_from_slice(br#","effect":"reads","outcome":"ok","ms":"#);
+        } else {
+            if let Some(effect) = effect {
+                json.extend_from_slice(br#","effect":""#);
+                json.extend_from_slice(effect.as_bytes());
+                json.push(b'"');
+            }
+            json.extend_from_slice(br#","outcome":""#);
+            json.extend_from_slice(outcome.as_bytes());
+            json.extend_from_slice(br#"","ms":"#);
         }
-        json.extend_from_slice(br#","outcome":""#);
-        json.extend_from_slice(outcome.as_bytes());
-        json.extend_from_slice(br#"","ms":"#);
         match u8::try_from(ms) {
             // Most are done at once.
             Ok(ms @ 0..10) => json.push(b'0' + ms),
@@ -344,11 +348,15 @@ mod tests {
     #[test]
     fn a_call_is_written_as_serde_writes_it() {
         let arguments = serde_json::value::to_raw_value(&["a \"b\"", "c"]).unwrap();
-        for (arguments, effect, ms) in
-            [(None, None, 0), (Some(&*arguments), Some("reads"), 12), (None, Some("writes"), 9), (None, None, 10)]
-        {
+        for (arguments, effect, outcome, ms) in [
+            (None, None, "ok", 0),
+            (Some(&*arguments), Some("reads"), "ok", 12),
+            (None, Some("reads"), "error", 1),
+            (None, Some("writes"), "ok", 9),
+            (None, None, "cancelled", 10),
+        ] {
             let client = ClientTag([0, 1, 0x2f, 0xff, 16, 5, 6, 7]);
-            let event = Event::ToolCalled { subject: "ada\n\"", client, tool: "add", arguments, effect, outcome: "ok", ms };
+            let event = Event::ToolCalled { subject: "ada\n\"", client, tool: "add", arguments, effect, outcome, ms };
             let mut line = b"audit: ".to_vec();
             event.write(&mut line);
             assert_eq!(String::from_utf8(line).unwrap(), format!("audit: {}", serde_json::to_string(&event).unwrap()));
