@@ -1,10 +1,10 @@
 // What a bridge lives through: a board that is gone for a minute, streams that are cut, keys that are lost, two bridges with one sign-in.
 // Much of it is waiting, so that all of it is done at once.
 import assert from 'node:assert/strict';
-import { access, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { test } from 'node:test';
-import { addIsThere, kept, stage, started } from './lib/bridge.mjs';
+import { addIsThere, ended, kept, stage, started } from './lib/bridge.mjs';
 import { Person } from './lib/person.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -57,8 +57,7 @@ test('what a bridge lives through', { timeout, concurrency: true }, async (t) =>
     const renewals = () => server.program.stderr.split('\n').filter((line) => line.includes('"grant_type":"refresh_token"')).length;
     const file = await kept(home);
     for (let round = 1; round <= 3; round += 1) {
-      const before = JSON.parse(await readFile(file, 'utf8'));
-      await writeFile(file, JSON.stringify({ ...before, expires_unix: 1 }));
+      const before = await ended(file);
       await Promise.all(hosts.map((host) => addIsThere(host)));
       assert.notEqual(JSON.parse(await readFile(file, 'utf8')).refresh_token, before.refresh_token);
       assert.equal(renewals(), round, 'one of the two');

@@ -4,7 +4,7 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setDefaultCACertificates } from 'node:tls';
-import { addIsThere, kept, stage, started } from './lib/bridge.mjs';
+import { addIsThere, ended, kept, stage, started } from './lib/bridge.mjs';
 import { folder } from './lib/perchd.mjs';
 import { Person } from './lib/person.mjs';
 import { until } from './lib/wait.mjs';
@@ -35,8 +35,7 @@ for (const way of ['/mcp', '/sse']) {
     await scene('an access token at its end is renewed without a person', async ({ home, start, firstStart }) => {
       await firstStart();
       const file = await kept(home);
-      const before = JSON.parse(await readFile(file, 'utf8'));
-      await writeFile(file, JSON.stringify({ ...before, expires_unix: 1 }));
+      const before = await ended(file);
       await addIsThere(await started(start()));
       const after = JSON.parse(await readFile(file, 'utf8'));
       assert.notEqual(after.access_token, before.access_token);

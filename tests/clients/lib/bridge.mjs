@@ -1,6 +1,6 @@
 // perchd connect as a host starts it: a server, an account with a browser, and what every scene begins with.
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { Home } from './home.mjs';
 import { binary, Perchd } from './perchd.mjs';
 import { Person } from './person.mjs';
@@ -55,4 +55,12 @@ export async function addIsThere(host, seconds) {
 export async function kept(home) {
   const files = await readdir(home.file('config/perchd/connect'));
   return home.file(`config/perchd/connect/${files.find((name) => name.endsWith('.json'))}`);
+}
+
+/** Has what is kept say that the token ends now: at once, as a bridge may read it at any time. */
+export async function ended(file) {
+  const before = JSON.parse(await readFile(file, 'utf8'));
+  await writeFile(`${file}.ended`, JSON.stringify({ ...before, expires_unix: 1 }), { mode: 0o600 });
+  await rename(`${file}.ended`, file);
+  return before;
 }
