@@ -57,14 +57,15 @@ def measured(cpu, qemu, binary):
         peer = Perchd(binary)
         server = peer.start([qemu, "-cpu", cpu, one_at_a_time(qemu), "-d", "exec,nochain", "-D", count.path])
         client = Mcp(server, peer)
-        number, costs = 10_000_000, []
+        number, costs, before = 10_000_000, [], count.settled()
         for _ in range(ROUNDS + 1):
-            before = count.settled()
             for _ in range(CALLS):
                 client.send(number)
                 client.receive(number)
                 number += 1
-            costs.append((count.settled() - before) / CALLS)
+            after = count.settled()
+            costs.append((after - before) / CALLS)
+            before = after
         server.stop()
     # The first round warms up; what comes on top of a call now and then, such as a timer, is not of it.
     return min(costs[1:]), max(costs[1:])
