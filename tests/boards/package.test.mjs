@@ -130,6 +130,15 @@ test('an upgrade loses no request, no key, no token and no change of the configu
   assert.equal((await call(token, PING, { 'mcp-session-id': session })).status, 200, 'the session goes on');
 });
 
+test('units that their owner has disabled stay so through an upgrade', () => {
+  const units = ['perchd.service', 'perchd.socket'];
+  // The service takes its socket along (Also=).
+  inside('systemctl', 'disable', 'perchd.service');
+  inside('dpkg', '--install', '/root/next.deb');
+  for (const unit of units) assert.equal(shown('UnitFileState', unit), 'disabled', unit);
+  inside('systemctl', 'enable', ...units);
+});
+
 test('what init prints has the port of perchd.socket, whether the server runs or not', () => {
   const printed = () => inside('perchd', 'init', '--config', CONFIG);
   const listening = (dropIn) => {
