@@ -8,14 +8,13 @@ use crate::tool::Progress;
 use serde::{Deserialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The token under which a client wants to hear of the progress of its call: a string or a number, like an [`Id`]. In a box: most
-/// calls bring none, and each of them is moved several times.
+/// The token under which a client wants to hear of the progress of its call: a string or a number, like an [`Id`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token(Box<Id>);
+pub struct Token(Id);
 
 impl Token {
     pub(super) fn parse(json: &str) -> Option<Token> {
-        Id::parse(json).map(Box::new).map(Token)
+        Id::parse(json).map(Token)
     }
 
     /// The token in the parameters of a request; one that is malformed is as good as none.
