@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn json_that_is_no_message_is_an_invalid_request() {
         let deep = format!("{{\"jsonrpc\":\"2.0\",\"method\":{}1{}}}", "[".repeat(100), "]".repeat(100));
-        let long = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":\"{}\"}}", "x".repeat(limits::ID_BYTES));
+        let long = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":\"{}\"}}", "x".repeat(limits::ID_BYTES - 1));
         for body in [
             "1",
             "\"x\"",
