@@ -2,6 +2,7 @@
 // itself, a client calls a tool by both transports, and the token of before a restart is good after it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -40,6 +41,12 @@ test(`${board.target} on ${board.cpu} (${board.name})`, { timeout: 300_000 }, as
   assert.equal(await overMcp(base, token), '42');
   assert.equal(await overSse(base, sseToken), '42');
   assert.equal((await post(`${base}/mcp`, 'x', add(1))).status, 401, 'another token is refused');
+  for (const curve of ['X25519', 'P-256', 'P-384']) await shakesHands(base, ca, curve);
+  // Both ends of this are the program: it checks what it has signed.
+  const tokenFile = path.join(state, 'token');
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  const doctor = spawnSync(process.env.PERCHD, ['doctor', `${base}/mcp`, '--ca', server.ca, '--token-file', tokenFile], { encoding: 'utf8' });
+  assert.equal(doctor.status, 0, doctor.stdout + doctor.stderr);
   await server.restart(t);
   assert.equal(await overMcp(base, token), '42', 'the same token after a restart');
   assert.equal(await overSse(base, sseToken), '42');
@@ -61,6 +68,17 @@ function hashed(password) {
   const { status, stdout, stderr } = spawnSync(process.env.PERCHD, ['passwd', 'ada', '--stdin'], { input: `${password}\n`, encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   return stdout;
+}
+
+/** TLS with a secret of that curve alone. */
+async function shakesHands(base, ca, ecdhCurve) {
+  const { hostname, port } = new URL(base);
+  const socket = tls.connect({ host: hostname, port, ca, ecdhCurve });
+  await once(socket, 'secureConnect');
+  assert.ok(socket.authorized);
+  const { type, name } = socket.getEphemeralKeyInfo();
+  assert.equal(name ?? type, { 'P-256': 'prime256v1', 'P-384': 'secp384r1' }[ecdhCurve] ?? ecdhCurve);
+  socket.destroy();
 }
 
 const add = (id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'add', arguments: { a: 20, b: 22 } } });
