@@ -1,7 +1,6 @@
-"""Of what was counted, keeps what calls go through: hot.py COUNTS HOT [SYMBOLS]
+"""Of what was counted, keeps what calls go through: hot.py COUNTS HOT
 
-COUNTS is what `llvm-profdata merge -text` says; what is kept of it comes out. HOT gets arguments of rustc that take the functions of those
-out of what is built to be small; with SYMBOLS, which is what `nm` says of a program, only functions that are in it.
+COUNTS is what `llvm-profdata merge -text` says; what is kept of it comes out. HOT gets the names of its functions.
 """
 
 import re
@@ -11,20 +10,15 @@ import train
 
 
 def main():
-    counts, *symbols = [open(name).read() for name in [sys.argv[1], *sys.argv[3:]]]
-    head, *blocks = re.split(r"\n(?=[^\n]+\n# Func Hash:)", counts)
+    head, *blocks = re.split(r"\n(?=[^\n]+\n# Func Hash:)", open(sys.argv[1]).read())
     # Both ways of a call go through a function more often than this, or one of them does at each of its calls.
     least = train.BURSTS * train.bench.BURST
     hot = [block for block in blocks if most(block) >= least]
     print(head, *hot, sep="\n")
     # What is local to a unit of code has its name before it.
     names = {re.sub("^.*;", "", block.partition("\n")[0]) for block in hot}
-    if symbols:
-        names &= {line.split()[-1] for line in symbols[0].splitlines() if line.split()[1] in "tT"}
-    with open(sys.argv[2], "w") as arguments:
-        for name in sorted(names):
-            for attribute in ["minsize", "optsize"]:
-                print(f"-Cllvm-args=-force-remove-attribute={name}:{attribute}", file=arguments)
+    with open(sys.argv[2], "w") as those:
+        print(*sorted(names), sep="\n", file=those)
 
 
 def most(block):
