@@ -1,13 +1,13 @@
-"""What a call of perchd costs, beside bare hyper, which answers the same bytes and checks nothing, and beside rmcp, the
-official SDK for Rust, which asks nobody to sign in.
+"""What a call of perchd costs, as it is built on this machine and as the static program that packages hold, beside bare hyper, which
+answers the same bytes and checks nothing, and beside rmcp, the official SDK for Rust, which asks nobody to sign in.
 
-    bench.py PERCHD BARE_HYPER RMCP [budgets | FIGURE...]
+    bench.py PERCHD STATIC BARE_HYPER RMCP [budgets | FIGURE...]
 
 Figures: size, instructions, allocations, cpu, streams, start, idle. Instructions and allocations are counted by valgrind, as the
 difference between many calls and twice as many, so that they do not depend on how busy the machine is; bytes are resident
 memory; microseconds are the kernel's account of the server with 16 or 64 connections, and like the milliseconds say something
 only beside each other.
-With `budgets`, those of budgets.toml are held, and rmcp is left out.
+With `budgets`, those of budgets.toml are held, and the static program and rmcp are left out.
 """
 
 import base64
@@ -157,7 +157,7 @@ class Server:
 
 
 class Perchd:
-    """perchd as it ships, with sign-in."""
+    """perchd, with sign-in."""
 
     name = "perchd"
 
@@ -185,6 +185,12 @@ class Perchd:
 
     def stream(self, server, headers, is_tls):
         return stream(server, "/sse", headers, is_tls)
+
+
+class Static(Perchd):
+    """perchd as packages hold it."""
+
+    name = "perchd static"
 
 
 class BareHyper:
@@ -498,7 +504,8 @@ def figures(peer, wanted):
         yield "instructions_per_call", instructions(peer, Mcp)
         if has_sse:
             yield "instructions_per_sse_call", instructions(peer, Sse)
-    if "allocations" in wanted:
+    # valgrind does not see what a static program takes from its heap.
+    if "allocations" in wanted and not isinstance(peer, Static):
         blocks, size = allocations(peer)
         yield "allocations_per_call", blocks
         yield "allocated_bytes_per_call", size
@@ -529,10 +536,10 @@ def exceeded(measured):
 
 
 def main():
-    perchd, bare, rmcp, *wanted = sys.argv[1:]
+    perchd, static, bare, rmcp, *wanted = sys.argv[1:]
     holds = "budgets" in wanted
     wanted = [name for name in wanted if name != "budgets"] or FIGURES
-    peers = [Perchd(perchd), BareHyper(bare), *([] if holds else [Rmcp(rmcp)])]
+    peers = [Perchd(perchd), BareHyper(bare), *([] if holds else [Static(static), Rmcp(rmcp)])]
     table = {}
     for peer in peers:
         for name, value in figures(peer, wanted):
