@@ -3,7 +3,8 @@
 
     instructions.py MACHINE QEMU BINARY
 
-MACHINE is one of those budgets: qemu's name of a processor, unless it names another.
+MACHINE is one of those budgets: qemu's name of a processor, unless it names another. Where the budget has bytes of idle streams, this machine runs
+the program itself, and those are held as well.
 
 QEMU translates one instruction at a time and logs each block that it runs: as many lines as instructions, of user space
 alone, whatever else this machine is doing.
@@ -21,7 +22,7 @@ from pathlib import Path
 BENCH = Path(__file__).parents[2] / "bench"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
-from bench import Mcp, Perchd
+from bench import Mcp, Perchd, stream_bytes
 
 ROUNDS = 5
 CALLS = 10
@@ -89,6 +90,12 @@ def main():
         sys.exit(f"that is above the budget of tests/bench/budgets.toml, [{machine}]: what got dearer, or why may it?")
     if least < budget * (1 - slack / 100):
         sys.exit(f"that is below the budget of tests/bench/budgets.toml, [{machine}]: put the lower number there")
+    for name, is_tls in [("bytes_per_stream", False), ("bytes_per_tls_stream", True)]:
+        if most := budgets.get(name):
+            took = stream_bytes(Perchd(binary), is_tls)
+            print(f"perchd has {took:,.0f} {name}, of {most:,} and {slack} %")
+            if took > most * (1 + slack / 100):
+                sys.exit(f"that is above the budget of tests/bench/budgets.toml, [{machine}]: what takes more, or why may it?")
 
 
 main()
